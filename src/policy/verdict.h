@@ -1,0 +1,44 @@
+/*
+ * Verdict: the outcome of an appraisal. Zeroed means refused; only avow_verdict_accepts says yes.
+ */
+#ifndef AVOW_POLICY_VERDICT_H
+#define AVOW_POLICY_VERDICT_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "verify/claims.h"
+
+enum avow_decision { AVOW_REFUSED = 0, AVOW_ACCEPTED = 1 }; /* zero is refusal */
+
+#define AVOW_REASONS_MAX 64
+
+/* One rule or check and what came of it. */
+struct avow_reason {
+    char code[32]; /* stable: "measurement", "tcb-floor", "debug", "simulated", "binding", ... */
+    bool passed;
+    char text[192]; /* with the values: "measurement 3f.. is not among the 2 allowed" */
+};
+
+struct avow_verdict {
+    enum avow_decision decision;
+    bool simulated;
+    enum avow_tee tee;
+    uint32_t n_reasons;
+    struct avow_reason reasons[AVOW_REASONS_MAX]; /* failed ones first */
+};
+
+static inline bool avow_verdict_accepts(const struct avow_verdict *v)
+{
+    return v->decision == AVOW_ACCEPTED;
+}
+
+/* The first failed reason, or NULL. */
+const struct avow_reason *avow_verdict_why(const struct avow_verdict *v);
+/* Append a reason (a full list turns into a refusal). Returns @passed. */
+bool avow_verdict_add(struct avow_verdict *v, const char *code, bool passed, const char *fmt, ...)
+    __attribute__((format(printf, 4, 5)));
+/* Decide: accepted if at least one reason stands and all passed; puts failed ones first. */
+void avow_verdict_conclude(struct avow_verdict *v);
+
+#endif
