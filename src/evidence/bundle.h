@@ -6,7 +6,7 @@
 #define AVOW_EVIDENCE_BUNDLE_H
 
 #include "base/bytes.h"
-#include "verify/claims.h" /* enum avow_tee */
+#include "evidence/tee.h"
 
 #define AVOW_BUNDLE_MAX (512u << 10) /* bytes of the JSON text */
 #define AVOW_BUNDLE_CERTS_MAX 16

@@ -7,7 +7,7 @@
 
 #include "base/bytes.h"
 #include "base/secret.h"
-#include "verify/claims.h"
+#include "evidence/tee.h"
 
 #define AVOW_MEMBERS_MAX 1024
 #define AVOW_MEMBER_NAME_MAX 63 /* [a-z0-9]([a-z0-9-]*[a-z0-9])? as in RFC 1123 labels */

@@ -8,11 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-enum avow_tee { AVOW_TEE_NONE = 0, AVOW_TEE_SNP = 1, AVOW_TEE_TDX = 2 };
-
-/* "snp", "tdx", "none"; and back (NONE for anything else). */
-const char *avow_tee_name(enum avow_tee tee);
-enum avow_tee avow_tee_from_name(const char *name);
+#include "evidence/tee.h"
 
 /* Outcome of one check; zero is "did not run", which is never good enough. */
 enum avow_check_state {
