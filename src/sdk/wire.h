@@ -1,6 +1,6 @@
 /*
- * What libavow-job tells the launch host: one JSON datagram (at most AVOW_JOB_DATAGRAM_MAX bytes) on
- * the AF_UNIX SOCK_SEQPACKET descriptor whose number is in the environment variable AVOW_JOB_FD.
+ * What libavow-job tells the launch host: one JSON datagram (at most AVOW_JOB_DATAGRAM_MAX bytes)
+ * on the AF_UNIX SOCK_SEQPACKET descriptor whose number is in the environment variable AVOW_JOB_FD.
  * Datagrams are advisory telemetry: they are dropped, and the drop counted, rather than ever
  * blocking a rank.
  *
