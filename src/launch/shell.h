@@ -16,7 +16,9 @@
 enum avow_shell_msg {
     /* avowd -> shell */
     AVOW_SHELL_CONFIG = 1, /* JSON, see below; the first frame. With it, by SCM_RIGHTS on the first
-                              byte of the frame: bell fd, then one fabric fd for each local rank */
+                              byte of the frame: bell fd, then one fabric fd for each local rank.
+                              Linux passes at most 253 descriptors with one byte (SCM_MAX_FD):
+                              more follow in order on the next bytes of the frame, 253 on each */
     AVOW_SHELL_GO = 2, /* empty: all shells are ready, start the ranks */
     AVOW_SHELL_PEER_IN = 3, /* u32be source node index, blob from that node's shell */
     AVOW_SHELL_KILL = 4, /* UTF-8 reason: end the ranks (TERM, then KILL after 500 ms) and report */
