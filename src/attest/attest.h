@@ -21,6 +21,9 @@ struct avow_judge_in {
                                     report_data[0:32], the rest zero (code "binding").
                                     Empty: binding is checked against the bundle's own statement,
                                     whose freshness the caller must judge. */
+    bool unbound_ok; /* evidence gathered from raw files: when there is no statement on either side,
+                        "binding" passes with a text that says it was not checked. False (zero):
+                        a bundle without statement is refused. */
     int64_t now; /* unix seconds */
 };
 

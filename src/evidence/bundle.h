@@ -16,18 +16,36 @@
 /* Owned storage; the views point into ->store. */
 struct avow_bundle {
     enum avow_tee tee;
-    struct avow_bytes statement; /* canonical JSON text */
+    struct avow_bytes
+        statement;              /* canonical JSON text; empty in a bundle gathered from raw files */
     struct avow_bytes evidence; /* SNP report (1184 bytes), TDX quote */
     size_t n_certs;
     struct avow_bytes certs[AVOW_BUNDLE_CERTS_MAX]; /* DER, any order */
     size_t n_crls;
     struct avow_bytes crls[AVOW_BUNDLE_CRLS_MAX]; /* DER */
-    struct avow_bytes tcb_info; /* TDX: {"tcbInfo":...,"signature":...} as the vendor sends it */
+    struct avow_bytes tcb_info;    /* TDX: {"tcbInfo":...,"signature":...} as the vendor sends it */
     struct avow_bytes qe_identity; /* TDX: {"enclaveIdentity":...,"signature":...} */
     struct avow_buf store;
 };
 
-void avow_bundle_done(struct avow_bundle *b);
+void avow_bundle_done(struct avow_bundle *b); /* may be used again afterwards */
+
+enum avow_bundle_part {
+    AVOW_PART_STATEMENT,
+    AVOW_PART_EVIDENCE,
+    AVOW_PART_CERT, /* appends */
+    AVOW_PART_CRL,  /* appends */
+    AVOW_PART_TCB_INFO,
+    AVOW_PART_QE_IDENTITY,
+};
+
+/*
+ * Copy @v (not out of the same bundle) into the store of a zeroed or filled bundle and view it as
+ * @part. Earlier views of the bundle stay right. -AVOW_E_LIMIT, -AVOW_E_NOMEM.
+ */
+AVOW_MUST_USE int avow_bundle_put(struct avow_bundle *b, enum avow_bundle_part part,
+                                  struct avow_bytes v, struct avow_error *err);
+
 /* Parse untrusted JSON text; unknown members, bad base64 and over-limit counts are errors. */
 AVOW_MUST_USE int avow_bundle_parse(struct avow_bytes text, struct avow_bundle *out,
                                     struct avow_error *err);
