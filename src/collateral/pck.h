@@ -16,11 +16,13 @@
         0x2A, 0x86, 0x48, 0x86, 0xF8, 0x4D, 0x01, 0x0D, 0x01 \
     }
 #define AVOW_PCK_PPID 1u /* .1 OCTET STRING 16 */
-#define AVOW_PCK_TCB 2u  /* .2 SEQUENCE: .2.1 to .2.16 INTEGER, .2.17 PCESVN INTEGER, .2.18 CPUSVN \
-                          */
-#define AVOW_PCK_PCEID 3u    /* .3 OCTET STRING 2 */
-#define AVOW_PCK_FMSPC 4u    /* .4 OCTET STRING 6 */
-#define AVOW_PCK_SGX_TYPE 5u /* .5 ENUMERATED: 0 standard, 1 scalable, 2 scalable with integrity \
+#define AVOW_PCK_TCB                                                             \
+    2u /* .2 SEQUENCE: .2.1 to .2.16 INTEGER, .2.17 PCESVN INTEGER, .2.18 CPUSVN \
+        */
+#define AVOW_PCK_PCEID 3u /* .3 OCTET STRING 2 */
+#define AVOW_PCK_FMSPC 4u /* .4 OCTET STRING 6 */
+#define AVOW_PCK_SGX_TYPE                                                                        \
+    5u                       /* .5 ENUMERATED: 0 standard, 1 scalable, 2 scalable with integrity \
                               */
 #define AVOW_PCK_INSTANCE 6u /* .6 OCTET STRING 16; Platform CA only */
 #define AVOW_PCK_CONFIGURATION 7u /* .7 SEQUENCE of three BOOLEAN; Platform CA only */

@@ -6,7 +6,7 @@
 #ifndef AVOW_COLLATERAL_QE_IDENTITY_H
 #define AVOW_COLLATERAL_QE_IDENTITY_H
 
-#include "collateral/document.h"
+#include "collateral/level.h"
 
 #define AVOW_QE_IDENTITY_NAME "enclaveIdentity" /* the member that is signed */
 #define AVOW_QE_IDENTITY_ID "TD_QE"             /* "QE" and "QVE" are refused */

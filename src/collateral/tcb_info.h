@@ -6,7 +6,7 @@
 #ifndef AVOW_COLLATERAL_TCB_INFO_H
 #define AVOW_COLLATERAL_TCB_INFO_H
 
-#include "collateral/document.h"
+#include "collateral/level.h"
 
 #define AVOW_TCB_INFO_NAME "tcbInfo" /* the member that is signed */
 #define AVOW_TCB_INFO_ID "TDX"       /* "SGX" is refused */
