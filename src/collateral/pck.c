@@ -38,9 +38,9 @@ static int take(struct avow_rd *r, uint8_t tag, struct avow_bytes *out, struct a
     return 0;
 }
 
-/* SEQUENCE { OID = AVOW_OID_PCK and @n more numbers, value }: the last number, and the value's
- * bytes. */
-static int take_member(struct avow_rd *r, size_t n, const uint8_t *parents, uint8_t *number,
+/* SEQUENCE { OID = AVOW_OID_PCK and @parents and one more number, value }: that number and the
+ * value's bytes. */
+static int take_member(struct avow_rd *r, struct avow_bytes parents, uint8_t *number,
                        struct avow_rd *value, struct avow_error *err)
 {
     static const uint8_t prefix[] = AVOW_OID_PCK_DER;
@@ -50,8 +50,9 @@ static int take_member(struct avow_rd *r, size_t n, const uint8_t *parents, uint
     AVOW_TRY(take(r, TAG_SEQUENCE, &member, err));
     *value = avow_rd_init(member);
     AVOW_TRY(take(value, TAG_OID, &oid, err));
-    if (oid.len != sizeof prefix + n || memcmp(oid.data, prefix, sizeof prefix) != 0 ||
-        (n > 1 && memcmp(oid.data + sizeof prefix, parents, n - 1) != 0))
+    if (oid.len != sizeof prefix + parents.len + 1 ||
+        !avow_bytes_equal(avow_bytes_sub(oid, 0, sizeof prefix), AVOW_BYTES_OF(prefix)) ||
+        !avow_bytes_equal(avow_bytes_sub(oid, sizeof prefix, parents.len), parents))
         return AVOW_FAIL(err, FORMAT, "SGX extension: a member's OID is not under " AVOW_OID_PCK);
     *number = oid.data[oid.len - 1];
     return 0;
@@ -148,7 +149,7 @@ static int parse_tcb(struct avow_rd *value, struct avow_pck *out, struct avow_er
         struct avow_rd v = { 0 };
         uint8_t number = 0;
 
-        AVOW_TRY(take_member(&r, 2, parent, &number, &v, err));
+        AVOW_TRY(take_member(&r, AVOW_BYTES_OF(parent), &number, &v, err));
         AVOW_TRY(note(&seen, number, err));
         AVOW_TRY(parse_tcb_member(&v, number, out, err));
     }
@@ -171,7 +172,7 @@ static int parse_configuration(struct avow_rd *value, struct avow_pck *out, stru
         struct avow_rd v = { 0 };
         uint8_t number = 0;
 
-        AVOW_TRY(take_member(&r, 2, parent, &number, &v, err));
+        AVOW_TRY(take_member(&r, AVOW_BYTES_OF(parent), &number, &v, err));
         AVOW_TRY(note(&seen, number, err));
         if (number == AVOW_PCK_CONFIG_DYNAMIC)
             AVOW_TRY(get_bool(&v, &out->dynamic_platform, err));
@@ -230,7 +231,7 @@ int avow_pck_parse(struct avow_bytes ext, struct avow_pck *out, struct avow_erro
         struct avow_rd v = { 0 };
         uint8_t number = 0;
 
-        AVOW_TRY(take_member(&r, 1, NULL, &number, &v, err));
+        AVOW_TRY(take_member(&r, AVOW_BYTES(NULL, 0), &number, &v, err));
         AVOW_TRY(note(&seen, number, err));
         AVOW_TRY(parse_member(&v, number, &p, err));
     }

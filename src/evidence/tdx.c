@@ -49,7 +49,8 @@ static int parse_header(struct avow_rd *r, struct avow_tdx_quote *q, struct avow
     if (key_type != AVOW_TDX_KEY_TYPE_P256)
         return AVOW_FAIL(err, UNSUPPORTED, "attestation key type %u (only 2, ECDSA P-256)",
                          key_type);
-    if (memcmp(header.data + AVOW_TDX_OFF_QE_VENDOR, intel, sizeof intel) != 0)
+    if (!avow_bytes_equal(avow_bytes_sub(header, AVOW_TDX_OFF_QE_VENDOR, sizeof intel),
+                          AVOW_BYTES_OF(intel)))
         return AVOW_FAIL(err, FORMAT, "the quoting enclave's vendor is not Intel");
     return 0;
 }
