@@ -15,7 +15,7 @@ struct avow_anchor {
     enum avow_tee tee;
     bool simulated;
     char product[16]; /* SNP product line; "" for Intel */
-    char name[64]; /* for people: "AMD ARK-Milan", "Intel SGX Root CA", "SIMULATED ARK-Genoa" */
+    char name[64];    /* for people: "AMD ARK-Milan", "Intel SGX Root CA", "SIMULATED ARK-Genoa" */
     uint8_t spki_sha256[32]; /* SHA-256 of the DER SubjectPublicKeyInfo */
 };
 

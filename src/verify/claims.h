@@ -20,7 +20,7 @@ enum avow_check_state {
 #define AVOW_CHECKS_MAX 48
 
 struct avow_check {
-    char code[32]; /* stable, e.g. "snp-signature", "tdx-tcb-info", documented in docs/errors.md */
+    char code[32]; /* stable, e.g. "signature", "expired", documented in docs/reasons.md */
     enum avow_check_state state;
     char text[192]; /* what was compared, with the values, for people */
 };
@@ -31,17 +31,17 @@ struct avow_snp_tcb {
 };
 
 enum avow_tcb_status { /* Intel's words, TCB info v3; zero is unknown and refused */
-    AVOW_TCB_UNKNOWN = 0,
-    AVOW_TCB_UP_TO_DATE,
-    AVOW_TCB_SW_HARDENING_NEEDED,
-    AVOW_TCB_CONFIGURATION_NEEDED,
-    AVOW_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED,
-    AVOW_TCB_OUT_OF_DATE,
-    AVOW_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED,
-    AVOW_TCB_TD_RELAUNCH_ADVISED,
-    AVOW_TCB_TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED,
-    AVOW_TCB_REVOKED,
-    AVOW_TCB_NOT_SUPPORTED,
+                       AVOW_TCB_UNKNOWN = 0,
+                       AVOW_TCB_UP_TO_DATE,
+                       AVOW_TCB_SW_HARDENING_NEEDED,
+                       AVOW_TCB_CONFIGURATION_NEEDED,
+                       AVOW_TCB_CONFIGURATION_AND_SW_HARDENING_NEEDED,
+                       AVOW_TCB_OUT_OF_DATE,
+                       AVOW_TCB_OUT_OF_DATE_CONFIGURATION_NEEDED,
+                       AVOW_TCB_TD_RELAUNCH_ADVISED,
+                       AVOW_TCB_TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED,
+                       AVOW_TCB_REVOKED,
+                       AVOW_TCB_NOT_SUPPORTED,
 };
 
 const char *avow_tcb_status_name(enum avow_tcb_status s); /* "UpToDate", ... */
@@ -53,7 +53,7 @@ struct avow_claims {
     enum avow_tee tee;
     bool authentic; /* every vendor check ran and passed: set by verify alone */
     bool simulated; /* the chain ends in an anchor that is marked simulated */
-    char root[64]; /* name of the anchor that the chain ends in */
+    char root[64];  /* name of the anchor that the chain ends in */
     uint8_t report_data[64];
     uint8_t measurement[48]; /* SNP MEASUREMENT, TDX MRTD */
     bool debug;
@@ -87,7 +87,7 @@ struct avow_claims {
         uint8_t fmspc[6];
         uint16_t pceid;
         enum avow_tcb_status tcb_status; /* converged platform, module and QE */
-        uint32_t tcb_evaluation; /* tcbEvaluationDataNumber */
+        uint32_t tcb_evaluation;         /* tcbEvaluationDataNumber */
         uint32_t n_advisories;
         char advisories[AVOW_ADVISORIES_MAX][24];
     } tdx;
@@ -106,5 +106,9 @@ bool avow_claims_check(struct avow_claims *c, const char *code, bool passed, con
     __attribute__((format(printf, 4, 5)));
 /* True only if at least one check ran and none is failed or not run. */
 bool avow_claims_all_passed(const struct avow_claims *c);
+
+#define AVOW_TIME_TEXT 32
+/* "2025-12-10T00:00:00Z", for the text of checks. */
+void avow_claims_time(int64_t t, char out[AVOW_TIME_TEXT]);
 
 #endif

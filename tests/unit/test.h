@@ -2,10 +2,10 @@
 #ifndef AVOW_TEST_H
 #define AVOW_TEST_H
 
+#include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <setjmp.h>
 
 #include <cmocka.h>
 
