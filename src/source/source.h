@@ -5,7 +5,11 @@
 #ifndef AVOW_SOURCE_SOURCE_H
 #define AVOW_SOURCE_SOURCE_H
 
+#include "base/cleanup.h"
 #include "evidence/bundle.h"
+
+#define AVOW_SOURCE_SIM_SNP "sim-snp"
+#define AVOW_SOURCE_SIM_TDX "sim-tdx"
 
 struct avow_source; /* opaque, owned */
 
@@ -25,9 +29,9 @@ AVOW_DEFINE_CLEANUP(source, struct avow_source, avow_source_free)
 const struct avow_source_ops *avow_source_ops(const struct avow_source *s);
 
 /*
- * Make a bundle over @statement: report_data = SHA-256(statement) || 32 zero bytes. This is the only
- * way to evidence: nobody hands a report_data in (docs/protocols/channel.md, rule 1).
- * Appends the bundle's JSON text to @out.
+ * Make a bundle over @statement: report_data = SHA-256(statement) || 32 zero bytes. This is the
+ * only way to evidence: nobody hands a report_data in (docs/protocols/channel.md, rule 1). Appends
+ * the bundle's JSON text to @out.
  */
 AVOW_MUST_USE int avow_source_bundle(struct avow_source *s, struct avow_bytes statement,
                                      struct avow_buf *out, struct avow_error *err);
@@ -51,9 +55,13 @@ struct avow_sim_vm {
     const char *image; /* what is "measured": measurement = SHA-384("avow simulated image:" image);
                           NULL = "avow-node-1" */
     bool debug;
-    bool old_tcb; /* below the newest level of the vendor's collateral */
+    bool old_tcb;      /* below the newest level of the vendor's collateral */
     int64_t not_after; /* expiry of the leaf certificate, 0 = 7 years */
 };
+
+/* What a simulated machine "measures" for @image (NULL: "avow-node-1"): SNP MEASUREMENT, TDX MRTD.
+ */
+AVOW_MUST_USE int avow_sim_measurement(const char *image, uint8_t out[48], struct avow_error *err);
 
 /* Make a machine's folder @dir (chip keys, certificates, collateral) certified by @vendor_dir. */
 AVOW_MUST_USE int avow_sim_vm_new(const char *vendor_dir, const char *dir,
