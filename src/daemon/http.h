@@ -15,10 +15,49 @@
 struct avow_http; /* the API server */
 struct avow_call; /* one request under way */
 
+#define AVOW_HTTP_BODY_MAX AVOW_JSON_MAX /* of an authorised client; all bundles of a formation */
+#define AVOW_HTTP_PART_MAX (4u << 20)    /* of AVOW_ROUTE_RAW */
+#define AVOW_HTTP_HEADERS_MAX (16u << 10)
+#define AVOW_HTTP_IDLE_S 60                /* without a byte; streams are exempt */
+#define AVOW_HTTP_STRANGER_S 10            /* life of a connection whose client is not authorised */
+#define AVOW_HTTP_STRANGER_MAX (64u << 10) /* bytes such a connection may send */
+#define AVOW_HTTP_CONNS_MAX 512            /* default */
+#define AVOW_HTTP_ROUTES_MAX 64
+#define AVOW_STREAM_KEEPALIVE_S 10
+
+/* One request was answered; for logs and metrics. Strings are borrowed. */
+struct avow_served {
+    const char *method;
+    const char *pattern; /* of the route; "" if there was none such */
+    int status;
+    int code;         /* AVOW_E_*, 0 for success */
+    const char *text; /* of the error, "" for success */
+    double seconds;
+};
+
+struct avow_http_config {
+    struct event_base *base;
+    const struct avow_leaf *leaf; /* outlives the server */
+    unsigned conns_max;           /* 0: AVOW_HTTP_CONNS_MAX */
+    /* Asked for each request, so that a client taken off the list is out at once. */
+    bool (*authorised)(void *ctx, const uint8_t spki[32]);
+    void (*served)(void *ctx, const struct avow_served *s); /* may be NULL */
+    void *ctx;
+};
+
+AVOW_MUST_USE int avow_http_new(const struct avow_http_config *cfg, struct avow_http **out,
+                                struct avow_error *err);
+/* Starts to listen; @port gets the port in use (for port 0 in @addr). More than once is fine. */
+AVOW_MUST_USE int avow_http_listen(struct avow_http *h, const struct sockaddr *addr, socklen_t len,
+                                   uint16_t *port, struct avow_error *err);
+/* Closes everything; pending calls and streams get their gone(). The loop must run once more
+ * (EVLOOP_NONBLOCK) before the event base is freed: libevent releases connections from there. */
+void avow_http_free(struct avow_http *h);
+
 enum avow_route_flags {
-    AVOW_ROUTE_OPEN = 1, /* no authorised client needed (healthz) */
+    AVOW_ROUTE_OPEN = 1,       /* no authorised client needed (healthz) */
     AVOW_ROUTE_UNATTESTED = 2, /* may come before the channel is attested */
-    AVOW_ROUTE_RAW = 4, /* the body is file content, not JSON */
+    AVOW_ROUTE_RAW = 4,        /* the body is file content, not JSON */
 };
 
 typedef void (*avow_handler_fn)(void *ctx, struct avow_call *call);
@@ -32,8 +71,12 @@ void avow_http_route(struct avow_http *h, const char *method, const char *patter
 const char *avow_call_param(const struct avow_call *c, const char *name);
 const char *avow_call_query(const struct avow_call *c, const char *name);
 const uint8_t *avow_call_client_spki(const struct avow_call *c); /* 32 bytes */
-const json_t *avow_call_json(const struct avow_call *c); /* {} if the body was empty */
-struct avow_bytes avow_call_body(const struct avow_call *c); /* AVOW_ROUTE_RAW */
+const json_t *avow_call_json(const struct avow_call *c);         /* {} if the body was empty */
+struct avow_bytes avow_call_body(const struct avow_call *c);     /* AVOW_ROUTE_RAW */
+
+/* For the attestation endpoints: the TLS connection of this call, and "its channel is attested". */
+SSL *avow_call_ssl(const struct avow_call *c);
+void avow_call_set_attested(struct avow_call *c);
 
 /* Exactly one of these ends a call. @take_body is consumed. */
 void avow_call_reply(struct avow_call *c, int status, json_t *take_body);
