@@ -1,11 +1,8 @@
 #include "collateral/document.h"
 
-#include <time.h>
-
 #include "codec/text.h"
 
 #define SECONDS_OF_DAY 86400
-#define END_OF_YEAR_9999 253402300800 /* unix seconds */
 
 /*
  * The scanner: finds where a value of the envelope begins and ends. It need not understand a value,
@@ -199,16 +196,6 @@ int avow_document_date(const char *text, int64_t *out, struct avow_error *err)
         days += days_of_month(y, m);
     *out = days * SECONDS_OF_DAY + h * 3600 + min * 60 + s;
     return 0;
-}
-
-void avow_document_date_text(int64_t t, char out[AVOW_DATE_TEXT_LEN])
-{
-    time_t when = (time_t)t;
-    struct tm tm = { 0 };
-
-    if (t < 0 || t >= END_OF_YEAR_9999 || !gmtime_r(&when, &tm) ||
-        strftime(out, AVOW_DATE_TEXT_LEN, "%Y-%m-%dT%H:%M:%SZ", &tm) == 0)
-        snprintf(out, AVOW_DATE_TEXT_LEN, "%lld", (long long)t);
 }
 
 int avow_document_dates(const json_t *body, int64_t *issue_date, int64_t *next_update,

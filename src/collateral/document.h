@@ -32,10 +32,6 @@ void avow_document_done(struct avow_document *d);
 /* "2026-03-16T22:34:05Z", nothing else, as unix seconds; years 1970 to 9999. -AVOW_E_FORMAT. */
 AVOW_MUST_USE int avow_document_date(const char *text, int64_t *out, struct avow_error *err);
 
-#define AVOW_DATE_TEXT_LEN 32u /* bytes, with the NUL */
-/* The same form of @t; for people, so a time outside those years is written as a number. */
-void avow_document_date_text(int64_t t, char out[AVOW_DATE_TEXT_LEN]);
-
 /*
  * "issueDate" and "nextUpdate" of a document, in that order in time. -AVOW_E_FORMAT otherwise.
  */
