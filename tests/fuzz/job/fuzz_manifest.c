@@ -1,6 +1,8 @@
 /* A manifest that parses is emitted again byte for byte. */
 #include <stdint.h>
 
+#include <stdlib.h>
+
 #include "job/manifest.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
