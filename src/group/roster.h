@@ -30,6 +30,10 @@ struct avow_roster {
     struct avow_member *members; /* sorted by name; owned */
 };
 
+/* "xxxxxxxx-xxxx-xxxx-xxxx-xxxxxxxxxxxx" in lower-case hex; a member's name as above. */
+bool avow_uuid_ok(const char *s);
+bool avow_member_name_ok(const char *s);
+
 void avow_roster_done(struct avow_roster *r);
 /* Sorts the members, then writes the canonical text ("type":"avow/roster/1"). Two members with one
  * name, SPKI, X25519 key or nonce: -AVOW_E_EXISTS. */
