@@ -1,6 +1,7 @@
 /*
  * Doorbell: a tiny server inside the job's network namespace that connects, when the broker asks,
- * from 127.76.0.1 to a rank's real listening socket (docs/protocols/fabric.md, "Doorbell"). libc only.
+ * from 127.76.0.1 to a rank's real listening socket (docs/protocols/fabric.md, "Doorbell"). libc
+ * only.
  */
 #ifndef AVOW_FABRIC_BELL_H
 #define AVOW_FABRIC_BELL_H

@@ -13,17 +13,9 @@
 
 #include "base/bytes.h"
 #include "base/secret.h"
+#include "fabric/wire.h"
 
 #define AVOW_FABRIC_MAGIC0 'A' /* first byte of a fabric header; a TLS record begins with 0x16 */
-#define AVOW_FABRIC_NET 0x0a590000u /* 10.89.0.0/16, host order: the jobs' virtual network */
-#define AVOW_FABRIC_PREFIX 16
-#define AVOW_FABRIC_BELL 0x7f4c0001u /* 127.76.0.1: where the doorbell rings from */
-
-/* Virtual address of node @index (0-based) in any job: AVOW_FABRIC_NET + index + 1. */
-static inline uint32_t avow_fabric_vaddr(uint32_t index)
-{
-    return AVOW_FABRIC_NET + index + 1;
-}
 
 struct avow_broker;
 
@@ -64,12 +56,13 @@ AVOW_MUST_USE int avow_broker_job_add(struct avow_broker *b, const struct avow_b
 /* Closes and wipes everything of the job; unknown job: no effect. */
 void avow_broker_job_remove(struct avow_broker *b, const char *job);
 /*
- * Take one end of a rank's control socket (AF_UNIX SOCK_SEQPACKET; the other end is inherited by the
- * rank, its number in the environment variable AVOW_FABRIC_FD). @rank is the global rank.
+ * Take one end of a rank's control socket (AF_UNIX SOCK_SEQPACKET; the other end is inherited by
+ * the rank, its number in the environment variable AVOW_FABRIC_FD). @rank is the global rank.
  */
 AVOW_MUST_USE int avow_broker_rank_add(struct avow_broker *b, const char *job, uint32_t rank,
                                        int take_fd, struct avow_error *err);
-/* Take an accepted connection of the node port whose first byte was AVOW_FABRIC_MAGIC0. */
+/* Take an accepted connection of the node port whose first byte is AVOW_FABRIC_MAGIC0: look with
+ * MSG_PEEK, every byte must still be in the socket. */
 void avow_broker_accept(struct avow_broker *b, int take_fd);
 
 #endif
