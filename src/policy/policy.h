@@ -11,6 +11,9 @@
 
 #define AVOW_POLICY_MAX (256u << 10)
 #define AVOW_POLICY_VALUES_MAX 64
+#define AVOW_POLICY_MACHINES_MAX 1024
+#define AVOW_POLICY_MEMBER_MAX 63    /* bytes of a member's name */
+#define AVOW_POLICY_MACHINE_ID_MIN 8 /* bytes; a Turin chip's id has 8, others 64 */
 
 struct avow_policy; /* opaque, owned */
 
@@ -23,7 +26,7 @@ struct avow_policy; /* opaque, owned */
  *          host-data: [hex32...], allow-vlek: true }
  *   tdx: { mrtd: [hex48...] | "any", rtmr0..rtmr3: [hex48...], mrconfigid: [hex48...],
  *          mrowner: [hex48...], tcb-status: ["UpToDate"], allow-debug: false,
- *          require-sept-ve-disable: true, min-tcb-evaluation: 0 }
+ *          allow-migration: false, require-sept-ve-disable: true, min-tcb-evaluation: 0 }
  *   machines: { member-name: hex of CHIP_ID or platform instance id, ... }
  * A TEE whose section is absent is refused ("tee"). A section that names no measurement is
  * -AVOW_E_FORMAT: "any" must be written in words. Unknown keys: -AVOW_E_FORMAT.

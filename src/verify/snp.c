@@ -144,7 +144,7 @@ static bool find_leaf(struct snp_view *v)
             v->leaf = v->certs[i];
     }
     if (!v->leaf)
-        return avow_claims_check(v->c, "endorsement", false,
+        return avow_claims_check(v->c, "missing", false,
                                  "the bundle has no %s certificate for this report", cn);
     return true;
 }
@@ -162,9 +162,9 @@ static const struct avow_cert *find_issuer(struct snp_view *v, const struct avow
             return v->certs[i];
     }
     if (why.code)
-        avow_claims_check(v->c, "chain", false, "%s", why.text);
+        avow_claims_check(v->c, "signature", false, "%s", why.text);
     else
-        avow_claims_check(v->c, "endorsement", false,
+        avow_claims_check(v->c, "missing", false,
                           "the bundle has no certificate of \"%s\", which issued \"%s\"",
                           avow_cert_issuer_cn(child), avow_cert_subject_cn(child));
     return NULL;
@@ -209,9 +209,9 @@ static void check_chain(struct snp_view *v)
     bool uses = avow_cert_may(v->root, AVOW_USE_SIGN_CERTS) &&
                 avow_cert_may(v->mid, AVOW_USE_SIGN_CERTS) && !avow_cert_is_ca(v->leaf);
 
-    avow_claims_check(v->c, "chain", self_signed, "%s",
+    avow_claims_check(v->c, "signature", self_signed, "%s",
                       self_signed ? "every certificate is signed by the next" : why.text);
-    avow_claims_check(v->c, "chain-names", names && uses, "%s <- %s <- %s, for %s: %s",
+    avow_claims_check(v->c, "chain", names && uses, "%s <- %s <- %s, for %s: %s",
                       avow_cert_subject_cn(v->leaf), avow_cert_subject_cn(v->mid),
                       avow_cert_subject_cn(v->root), v->anchor->product,
                       !names  ? "not the names of one product line"

@@ -1,0 +1,431 @@
+#include "policy/policy.h"
+
+#include "codec/text.h"
+
+#define POLICY_VERSION 1
+#define DIGEST_LEN 48u /* the longest value of a list */
+#define VMPL_MAX 3
+#define N_STATUS (AVOW_TCB_NOT_SUPPORTED + 1)
+
+/* A list of allowed values; nothing said means any. */
+struct value_set {
+    bool listed;
+    size_t n;
+    uint8_t v[AVOW_POLICY_VALUES_MAX][DIGEST_LEN];
+};
+
+struct machine {
+    char member[AVOW_POLICY_MEMBER_MAX + 1];
+    uint8_t id[64];
+    size_t len; /* bytes */
+};
+
+struct snp_rules {
+    bool present;
+    struct value_set measurements, host_data;
+    struct avow_snp_tcb min_tcb;
+    bool allow_debug, allow_migration, allow_smt, allow_vlek;
+    bool vmpl[VMPL_MAX + 1];
+};
+
+struct tdx_rules {
+    bool present;
+    struct value_set mrtd, rtmr[4], mrconfigid, mrowner;
+    bool status[N_STATUS];
+    bool allow_debug, allow_migration, require_sept_ve_disable;
+    uint32_t min_tcb_evaluation;
+};
+
+struct avow_policy {
+    bool allow_simulated;
+    struct snp_rules snp;
+    struct tdx_rules tdx;
+    size_t n_machines;
+    struct machine *machines;
+};
+
+void avow_policy_free(struct avow_policy *p)
+{
+    if (!p)
+        return;
+    free(p->machines);
+    free(p);
+}
+
+/* ---- reading ---- */
+
+static int read_values(const json_t *obj, const char *key, size_t len, bool required,
+                       struct value_set *out, struct avow_error *err)
+{
+    const json_t *v = json_object_get(obj, key);
+    json_t *list = NULL;
+    json_t *item = NULL;
+    size_t i = 0;
+
+    if (!v && required)
+        return AVOW_FAIL(err, FORMAT, "\"%s\" is missing; write \"any\" if any value will do", key);
+    if (!v || (json_is_string(v) && strcmp(json_string_value(v), "any") == 0))
+        return 0;
+    AVOW_TRY(avow_json_get_array(obj, key, AVOW_POLICY_VALUES_MAX, &list, err));
+    if (json_array_size(list) == 0)
+        return AVOW_FAIL(err, FORMAT, "\"%s\" is empty: nothing could be accepted", key);
+    json_array_foreach (list, i, item) {
+        if (!json_is_string(item) || avow_unhex(json_string_value(item), out->v[i], len) < 0)
+            return AVOW_FAIL(err, FORMAT, "\"%s\"[%zu] is not %zu bytes in hex", key, i, len);
+    }
+    out->listed = true;
+    out->n = json_array_size(list);
+    return 0;
+}
+
+static int need_object(const json_t *v, const char *key, struct avow_error *err)
+{
+    if (!json_is_object(v))
+        return AVOW_FAIL(err, FORMAT, "\"%s\" is not an object", key);
+    return 0;
+}
+
+static int read_min_tcb(const json_t *snp, struct avow_snp_tcb *out, struct avow_error *err)
+{
+    const json_t *doc = json_object_get(snp, "min-tcb");
+    static const char *const known[] = { "fmc", "bootloader", "tee", "snp", "microcode", NULL };
+    uint8_t *const parts[] = { &out->fmc, &out->bootloader, &out->tee, &out->snp, &out->microcode };
+
+    if (!doc)
+        return 0;
+    AVOW_TRY(need_object(doc, "min-tcb", err));
+    AVOW_TRY(avow_json_only(doc, known, err));
+    for (size_t i = 0; known[i]; i++) {
+        int64_t n = 0;
+
+        AVOW_TRY(avow_json_opt_int(doc, known[i], 0, UINT8_MAX, &n, err));
+        *parts[i] = (uint8_t)n;
+    }
+    return 0;
+}
+
+static int read_vmpl(const json_t *snp, bool out[VMPL_MAX + 1], struct avow_error *err)
+{
+    json_t *list = NULL;
+    json_t *item = NULL;
+    size_t i = 0;
+
+    out[0] = true;
+    if (!json_object_get(snp, "vmpl"))
+        return 0;
+    out[0] = false;
+    AVOW_TRY(avow_json_get_array(snp, "vmpl", VMPL_MAX + 1, &list, err));
+    if (json_array_size(list) == 0)
+        return AVOW_FAIL(err, FORMAT, "\"vmpl\" is empty: nothing could be accepted");
+    json_array_foreach (list, i, item) {
+        if (!json_is_integer(item) || json_integer_value(item) < 0 ||
+            json_integer_value(item) > VMPL_MAX)
+            return AVOW_FAIL(err, FORMAT, "\"vmpl\"[%zu] is not 0 to %d", i, VMPL_MAX);
+        out[json_integer_value(item)] = true;
+    }
+    return 0;
+}
+
+static int read_snp(const json_t *doc, struct snp_rules *r, struct avow_error *err)
+{
+    static const char *const known[] = { "measurements",    "min-tcb",    "allow-debug",
+                                         "allow-migration", "allow-smt",  "vmpl",
+                                         "host-data",       "allow-vlek", NULL };
+
+    if (!doc)
+        return 0;
+    r->present = true;
+    r->allow_smt = true;
+    r->allow_vlek = true;
+    AVOW_TRY(need_object(doc, "snp", err));
+    AVOW_TRY(avow_json_only(doc, known, err));
+    AVOW_TRY(read_values(doc, "measurements", 48, true, &r->measurements, err));
+    AVOW_TRY(read_values(doc, "host-data", 32, false, &r->host_data, err));
+    AVOW_TRY(read_min_tcb(doc, &r->min_tcb, err));
+    AVOW_TRY(read_vmpl(doc, r->vmpl, err));
+    AVOW_TRY(avow_json_opt_bool(doc, "allow-debug", &r->allow_debug, err));
+    AVOW_TRY(avow_json_opt_bool(doc, "allow-migration", &r->allow_migration, err));
+    AVOW_TRY(avow_json_opt_bool(doc, "allow-smt", &r->allow_smt, err));
+    return avow_json_opt_bool(doc, "allow-vlek", &r->allow_vlek, err);
+}
+
+static int read_status(const json_t *tdx, bool out[N_STATUS], struct avow_error *err)
+{
+    json_t *list = NULL;
+    json_t *item = NULL;
+    size_t i = 0;
+
+    out[AVOW_TCB_UP_TO_DATE] = true;
+    if (!json_object_get(tdx, "tcb-status"))
+        return 0;
+    out[AVOW_TCB_UP_TO_DATE] = false;
+    AVOW_TRY(avow_json_get_array(tdx, "tcb-status", N_STATUS, &list, err));
+    if (json_array_size(list) == 0)
+        return AVOW_FAIL(err, FORMAT, "\"tcb-status\" is empty: nothing could be accepted");
+    json_array_foreach (list, i, item) {
+        enum avow_tcb_status s = avow_tcb_status_from_name(json_string_value(item));
+
+        if (s == AVOW_TCB_UNKNOWN || s == AVOW_TCB_REVOKED || s == AVOW_TCB_NOT_SUPPORTED)
+            return AVOW_FAIL(err, FORMAT, "\"tcb-status\"[%zu] is not a status that can be allowed",
+                             i);
+        out[s] = true;
+    }
+    return 0;
+}
+
+static int read_tdx(const json_t *doc, struct tdx_rules *r, struct avow_error *err)
+{
+    static const char *const known[] = { "mrtd",
+                                         "rtmr0",
+                                         "rtmr1",
+                                         "rtmr2",
+                                         "rtmr3",
+                                         "mrconfigid",
+                                         "mrowner",
+                                         "tcb-status",
+                                         "allow-debug",
+                                         "allow-migration",
+                                         "require-sept-ve-disable",
+                                         "min-tcb-evaluation",
+                                         NULL };
+    int64_t n = 0;
+
+    if (!doc)
+        return 0;
+    r->present = true;
+    r->require_sept_ve_disable = true;
+    AVOW_TRY(need_object(doc, "tdx", err));
+    AVOW_TRY(avow_json_only(doc, known, err));
+    AVOW_TRY(read_values(doc, "mrtd", 48, true, &r->mrtd, err));
+    for (size_t i = 0; i < 4; i++)
+        AVOW_TRY(read_values(doc, known[1 + i], 48, false, &r->rtmr[i], err));
+    AVOW_TRY(read_values(doc, "mrconfigid", 48, false, &r->mrconfigid, err));
+    AVOW_TRY(read_values(doc, "mrowner", 48, false, &r->mrowner, err));
+    AVOW_TRY(read_status(doc, r->status, err));
+    AVOW_TRY(avow_json_opt_bool(doc, "allow-debug", &r->allow_debug, err));
+    AVOW_TRY(avow_json_opt_bool(doc, "allow-migration", &r->allow_migration, err));
+    AVOW_TRY(avow_json_opt_bool(doc, "require-sept-ve-disable", &r->require_sept_ve_disable, err));
+    AVOW_TRY(avow_json_opt_int(doc, "min-tcb-evaluation", 0, UINT32_MAX, &n, err));
+    r->min_tcb_evaluation = (uint32_t)n;
+    return 0;
+}
+
+static int read_machine(struct machine *m, const char *member, const json_t *v,
+                        struct avow_error *err)
+{
+    const char *hex = json_string_value(v);
+    size_t len = hex ? strlen(hex) / 2 : 0;
+
+    if (strlen(member) > AVOW_POLICY_MEMBER_MAX)
+        return AVOW_FAIL(err, LIMIT, "name of more than %d bytes", AVOW_POLICY_MEMBER_MAX);
+    if (len < AVOW_POLICY_MACHINE_ID_MIN || len > sizeof m->id || avow_unhex(hex, m->id, len) < 0)
+        return AVOW_FAIL(err, FORMAT, "\"%s\" is not %d to %zu bytes in hex", member,
+                         AVOW_POLICY_MACHINE_ID_MIN, sizeof m->id);
+    memcpy(m->member, member, strlen(member) + 1);
+    m->len = len;
+    return 0;
+}
+
+static int read_machines(const json_t *doc, struct avow_policy *p, struct avow_error *err)
+{
+    const char *key = NULL;
+    json_t *item = NULL;
+
+    if (!doc)
+        return 0;
+    AVOW_TRY(need_object(doc, "machines", err));
+    if (json_object_size(doc) > AVOW_POLICY_MACHINES_MAX)
+        return AVOW_FAIL(err, LIMIT, "%zu names (at most %d)", json_object_size(doc),
+                         AVOW_POLICY_MACHINES_MAX);
+    p->machines = calloc(json_object_size(doc) + 1, sizeof *p->machines);
+    if (!p->machines)
+        return AVOW_FAIL(err, NOMEM, "out of memory");
+    json_object_foreach ((json_t *)(uintptr_t)doc, key, item)
+        AVOW_TRY(read_machine(&p->machines[p->n_machines++], key, item, err));
+    return 0;
+}
+
+/* Put the section's name in front of what was wrong in it. */
+static int in_section(int rc, const char *section, struct avow_error *err)
+{
+    if (rc < 0)
+        (void)avow_error_prefix(err, "policy: %s", section);
+    return rc;
+}
+
+int avow_policy_from_json(const json_t *doc, struct avow_policy **out, struct avow_error *err)
+{
+    static const char *const known[] = { "version", "allow-simulated", "snp",
+                                         "tdx",     "machines",        NULL };
+    avow_auto(avow_cleanup_policy) struct avow_policy *p = NULL;
+    int64_t version = 0;
+
+    if (!json_is_object(doc))
+        return AVOW_FAIL(err, FORMAT, "policy: not an object");
+    AVOW_TRY(in_section(avow_json_only(doc, known, err), "top", err));
+    AVOW_TRY(
+        in_section(avow_json_get_int(doc, "version", 0, INT32_MAX, &version, err), "top", err));
+    if (version != POLICY_VERSION)
+        return AVOW_FAIL(err, VERSION, "policy: version %lld (%d is known)", (long long)version,
+                         POLICY_VERSION);
+    p = calloc(1, sizeof *p);
+    if (!p)
+        return AVOW_FAIL(err, NOMEM, "out of memory");
+    AVOW_TRY(in_section(avow_json_opt_bool(doc, "allow-simulated", &p->allow_simulated, err), "top",
+                        err));
+    AVOW_TRY(in_section(read_snp(json_object_get(doc, "snp"), &p->snp, err), "snp", err));
+    AVOW_TRY(in_section(read_tdx(json_object_get(doc, "tdx"), &p->tdx, err), "tdx", err));
+    AVOW_TRY(in_section(read_machines(json_object_get(doc, "machines"), p, err), "machines", err));
+    *out = avow_steal(&p);
+    return 0;
+}
+
+int avow_policy_parse(struct avow_bytes json_text, struct avow_policy **out, struct avow_error *err)
+{
+    avow_autojson json_t *doc = NULL;
+
+    if (json_text.len > AVOW_POLICY_MAX)
+        return AVOW_FAIL(err, LIMIT, "policy of %zu bytes (at most %u)", json_text.len,
+                         AVOW_POLICY_MAX);
+    AVOW_TRY(in_section(avow_json_parse(json_text, &doc, err), "top", err));
+    return avow_policy_from_json(doc, out, err);
+}
+
+/* ---- appraising ---- */
+
+static void rule_values(struct avow_verdict *v, const char *code, const struct value_set *set,
+                        struct avow_bytes value)
+{
+    char hex[20];
+    bool found = false;
+
+    avow_hex(AVOW_BYTES(value.data, 8), hex);
+    if (!set->listed) {
+        avow_verdict_add(v, code, true, "%s %s..: any is allowed", code, hex);
+        return;
+    }
+    for (size_t i = 0; i < set->n; i++)
+        found = found || memcmp(set->v[i], value.data, value.len) == 0;
+    avow_verdict_add(v, code, found, "%s %s.. is %samong the %zu allowed", code, hex,
+                     found ? "" : "not ", set->n);
+}
+
+static void rule_flag(struct avow_verdict *v, const char *code, bool set, bool allowed,
+                      const char *what)
+{
+    avow_verdict_add(v, code, !set || allowed, "%s%s", what,
+                     !set      ? ": no"
+                     : allowed ? ": yes, allowed"
+                               : ": yes, which the policy does not allow");
+}
+
+static bool tcb_reaches(const struct avow_snp_tcb *have, const struct avow_snp_tcb *min)
+{
+    return have->fmc >= min->fmc && have->bootloader >= min->bootloader && have->tee >= min->tee &&
+           have->snp >= min->snp && have->microcode >= min->microcode;
+}
+
+static void appraise_snp(const struct snp_rules *r, const struct avow_claims *c,
+                         struct avow_verdict *v)
+{
+    const struct avow_snp_tcb *have = &c->snp.reported;
+    const struct avow_snp_tcb *min = &r->min_tcb;
+
+    rule_values(v, "measurement", &r->measurements, AVOW_BYTES(c->measurement, 48));
+    avow_verdict_add(v, "tcb-floor", tcb_reaches(have, min),
+                     "TCB fmc %u bootloader %u tee %u snp %u microcode %u, at least "
+                     "%u %u %u %u %u",
+                     have->fmc, have->bootloader, have->tee, have->snp, have->microcode, min->fmc,
+                     min->bootloader, min->tee, min->snp, min->microcode);
+    rule_flag(v, "debug", c->debug, r->allow_debug, "the host may read the VM's memory (DEBUG)");
+    rule_flag(v, "migration", (c->snp.policy & 1ull << 18) != 0 || c->snp.migration_agent,
+              r->allow_migration, "the VM may migrate (MIGRATE_MA)");
+    rule_flag(v, "smt", (c->snp.policy & 1ull << 16) != 0, r->allow_smt,
+              "the VM may share cores with other VMs (SMT)");
+    avow_verdict_add(v, "vmpl", c->snp.vmpl <= VMPL_MAX && r->vmpl[c->snp.vmpl],
+                     "the report was asked for at VMPL %u", c->snp.vmpl);
+    rule_flag(v, "vlek", c->snp.vlek, r->allow_vlek, "signed by the provider's key (VLEK)");
+    if (r->host_data.listed)
+        rule_values(v, "host-data", &r->host_data, AVOW_BYTES(c->snp.host_data, 32));
+}
+
+static bool td_attribute(const struct avow_claims *c, unsigned bit)
+{
+    return (c->tdx.td_attributes[bit / 8] >> bit % 8 & 1) != 0;
+}
+
+static void appraise_tdx(const struct tdx_rules *r, const struct avow_claims *c,
+                         struct avow_verdict *v)
+{
+    static const char *const rtmr[] = { "rtmr0", "rtmr1", "rtmr2", "rtmr3" };
+    enum { SEPT_VE_DISABLE = 28, MIGRATABLE = 29 }; /* bits of TDATTRIBUTES */
+    enum avow_tcb_status s = c->tdx.tcb_status;
+
+    rule_values(v, "measurement", &r->mrtd, AVOW_BYTES(c->measurement, 48));
+    for (size_t i = 0; i < 4; i++)
+        if (r->rtmr[i].listed)
+            rule_values(v, rtmr[i], &r->rtmr[i], AVOW_BYTES(c->tdx.rtmr[i], 48));
+    if (r->mrconfigid.listed)
+        rule_values(v, "mrconfigid", &r->mrconfigid, AVOW_BYTES(c->tdx.mrconfigid, 48));
+    if (r->mrowner.listed)
+        rule_values(v, "mrowner", &r->mrowner, AVOW_BYTES(c->tdx.mrowner, 48));
+    avow_verdict_add(v, "tcb-floor", (unsigned)s < N_STATUS && r->status[s],
+                     "Intel's status of this TCB is %s%s", avow_tcb_status_name(s),
+                     (unsigned)s < N_STATUS && r->status[s] ? "" : ", which is not allowed");
+    avow_verdict_add(v, "tcb-evaluation", c->tdx.tcb_evaluation >= r->min_tcb_evaluation,
+                     "collateral of TCB evaluation %u, at least %u", c->tdx.tcb_evaluation,
+                     r->min_tcb_evaluation);
+    /* the whole byte is "TD under debug": its other bits are reserved or let the host profile */
+    rule_flag(v, "debug", c->debug || c->tdx.td_attributes[0] != 0, r->allow_debug,
+              "the host may read or profile the TD (TUD attributes)");
+    rule_flag(v, "migration",
+              td_attribute(c, MIGRATABLE) || !avow_bytes_zero(AVOW_BYTES_OF(c->tdx.mrservicetd)),
+              r->allow_migration, "the TD may migrate or has a service TD");
+    avow_verdict_add(v, "sept-ve", td_attribute(c, SEPT_VE_DISABLE) || !r->require_sept_ve_disable,
+                     "SEPT_VE_DISABLE is %s", td_attribute(c, SEPT_VE_DISABLE) ? "set" : "not set");
+}
+
+static void appraise_machine(const struct avow_policy *p, const struct avow_claims *c,
+                             const char *member, struct avow_verdict *v)
+{
+    char want[20], have[20];
+
+    for (size_t i = 0; member && i < p->n_machines; i++) {
+        const struct machine *m = &p->machines[i];
+
+        if (strcmp(m->member, member) != 0)
+            continue;
+        avow_hex(AVOW_BYTES(m->id, m->len < 8 ? m->len : 8), want);
+        avow_hex(AVOW_BYTES(c->machine, c->machine_len < 8 ? c->machine_len : 8), have);
+        avow_verdict_add(v, "machine",
+                         c->machine_len == m->len && memcmp(c->machine, m->id, m->len) == 0,
+                         "\"%s\" is pinned to machine %s.., and this is %s%s", member, want,
+                         c->machine_len ? have : "not known", c->machine_len ? ".." : "");
+    }
+}
+
+void avow_policy_appraise(const struct avow_policy *p, const struct avow_claims *c,
+                          const char *member, struct avow_verdict *v)
+{
+    bool present = c->tee == AVOW_TEE_SNP   ? p->snp.present
+                   : c->tee == AVOW_TEE_TDX ? p->tdx.present
+                                            : false;
+
+    v->tee = c->tee;
+    v->simulated = v->simulated || c->simulated;
+    /* what was not verified has no values to compare */
+    if (!avow_verdict_add(v, "authentic", c->authentic, "%s",
+                          c->authentic ? "every check of the vendor's evidence passed"
+                                       : "the evidence is not verified"))
+        return;
+    avow_verdict_add(v, "simulated", !c->simulated || p->allow_simulated, "%s%s",
+                     c->simulated ? "SIMULATED evidence, root " : "real evidence, root ", c->root);
+    if (!avow_verdict_add(v, "tee", present, "the policy %s %s evidence",
+                          present ? "accepts" : "has no section for", avow_tee_name(c->tee)))
+        return;
+    if (c->tee == AVOW_TEE_SNP)
+        appraise_snp(&p->snp, c, v);
+    else
+        appraise_tdx(&p->tdx, c, v);
+    appraise_machine(p, c, member, v);
+}

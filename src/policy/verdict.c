@@ -1,0 +1,52 @@
+#include "policy/verdict.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct avow_reason *avow_verdict_why(const struct avow_verdict *v)
+{
+    for (uint32_t i = 0; i < v->n_reasons && i < AVOW_REASONS_MAX; i++)
+        if (!v->reasons[i].passed)
+            return &v->reasons[i];
+    return NULL;
+}
+
+bool avow_verdict_add(struct avow_verdict *v, const char *code, bool passed, const char *fmt, ...)
+{
+    struct avow_reason *r = NULL;
+    va_list ap;
+
+    if (v->n_reasons >= AVOW_REASONS_MAX) {
+        r = &v->reasons[AVOW_REASONS_MAX - 1];
+        memset(r, 0, sizeof *r);
+        snprintf(r->code, sizeof r->code, "limit");
+        snprintf(r->text, sizeof r->text, "more than %d reasons", AVOW_REASONS_MAX);
+        return false;
+    }
+    r = &v->reasons[v->n_reasons++];
+    memset(r, 0, sizeof *r);
+    r->passed = passed;
+    snprintf(r->code, sizeof r->code, "%s", code);
+    va_start(ap, fmt);
+    vsnprintf(r->text, sizeof r->text, fmt, ap);
+    va_end(ap);
+    return passed;
+}
+
+void avow_verdict_conclude(struct avow_verdict *v)
+{
+    uint32_t front = 0;
+
+    if (v->n_reasons > AVOW_REASONS_MAX)
+        v->n_reasons = AVOW_REASONS_MAX;
+    for (uint32_t i = 0; i < v->n_reasons; i++) {
+        struct avow_reason r = v->reasons[i];
+
+        if (r.passed)
+            continue;
+        memmove(&v->reasons[front + 1], &v->reasons[front], (i - front) * sizeof r);
+        v->reasons[front++] = r;
+    }
+    v->decision = v->n_reasons > 0 && front == 0 ? AVOW_ACCEPTED : AVOW_REFUSED;
+}
