@@ -12,10 +12,10 @@
 struct avow_judge_in {
     struct avow_bytes bundle; /* untrusted JSON text */
     const struct avow_anchors *anchors;
-    const struct avow_policy *policy; /* required */
+    const struct avow_policy *policy;  /* required */
     const struct avow_policy *minimum; /* the operator's own, or NULL */
-    const char *member; /* for machine pinning, or NULL */
-    enum avow_tee expect_tee; /* NONE: any */
+    const char *member;                /* for machine pinning, or NULL */
+    enum avow_tee expect_tee;          /* NONE: any */
     struct avow_bytes statement; /* what the verifier itself computed; compared with the bundle's
                                     statement byte by byte (code "statement") and its SHA-256 with
                                     report_data[0:32], the rest zero (code "binding").
@@ -24,7 +24,7 @@ struct avow_judge_in {
     bool unbound_ok; /* evidence gathered from raw files: when there is no statement on either side,
                         "binding" passes with a text that says it was not checked. False (zero):
                         a bundle without statement is refused. */
-    int64_t now; /* unix seconds */
+    int64_t now;     /* unix seconds */
 };
 
 /*

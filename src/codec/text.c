@@ -160,3 +160,10 @@ int avow_unb64url_put(struct avow_buf *out, struct avow_bytes text)
         return -AVOW_E_FORMAT;
     return decode(out, bare, url_alphabet);
 }
+
+void avow_printable(char *text)
+{
+    for (char *p = text; *p; p++)
+        if (*p < ' ' || *p > '~')
+            *p = '?';
+}

@@ -23,4 +23,8 @@ AVOW_MUST_USE int avow_unb64_put(struct avow_buf *out, struct avow_bytes text);
 int avow_b64url_put(struct avow_buf *out, struct avow_bytes in);
 AVOW_MUST_USE int avow_unb64url_put(struct avow_buf *out, struct avow_bytes text);
 
+/* Replace every byte that is not printable ASCII by '?': for words of others (names in
+ * certificates) that end up on a terminal or in JSON. */
+void avow_printable(char *text);
+
 #endif

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "codec/text.h"
+
 const struct avow_reason *avow_verdict_why(const struct avow_verdict *v)
 {
     for (uint32_t i = 0; i < v->n_reasons && i < AVOW_REASONS_MAX; i++)
@@ -28,9 +30,11 @@ bool avow_verdict_add(struct avow_verdict *v, const char *code, bool passed, con
     memset(r, 0, sizeof *r);
     r->passed = passed;
     snprintf(r->code, sizeof r->code, "%s", code);
+    avow_printable(r->code); /* may come from a peer's JSON */
     va_start(ap, fmt);
     vsnprintf(r->text, sizeof r->text, fmt, ap);
     va_end(ap);
+    avow_printable(r->text);
     return passed;
 }
 

@@ -4,6 +4,8 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "codec/text.h"
+
 static const char *const status_names[] = {
     [AVOW_TCB_UNKNOWN] = "Unknown",
     [AVOW_TCB_UP_TO_DATE] = "UpToDate",
@@ -53,6 +55,7 @@ bool avow_claims_check(struct avow_claims *c, const char *code, bool passed, con
     va_start(ap, fmt);
     vsnprintf(k->text, sizeof k->text, fmt, ap);
     va_end(ap);
+    avow_printable(k->text);
     return passed;
 }
 

@@ -1,0 +1,142 @@
+#include "attest/attest.h"
+
+#include <stdio.h>
+
+#include "crypto/hash.h"
+#include "verify/snp.h"
+#include "verify/tdx.h"
+
+static const char minimum_label[] = "the node's own minimum policy: ";
+
+/* Memory and library failures are not the sender's: nothing is concluded from them. */
+static bool is_ours(int rc)
+{
+    return rc == -AVOW_E_NOMEM || rc == -AVOW_E_CRYPTO || rc == -AVOW_E_INVAL ||
+           rc == -AVOW_E_SYSTEM || rc == -AVOW_E_UNSUPPORTED;
+}
+
+static int verify(const struct avow_judge_in *in, const struct avow_bundle *b,
+                  struct avow_claims *claims, struct avow_error *err)
+{
+    switch (b->tee) {
+    case AVOW_TEE_SNP:
+        return avow_snp_verify(b, in->anchors, in->now, claims, err);
+    case AVOW_TEE_TDX:
+#ifdef AVOW_WITH_TDX
+        return avow_tdx_verify(b, in->anchors, in->now, claims, err);
+#else
+        return AVOW_FAIL(err, UNSUPPORTED, "TDX evidence");
+#endif
+    case AVOW_TEE_NONE:
+        break;
+    }
+    return AVOW_FAIL(err, INVAL, "evidence of no kind");
+}
+
+static void add_failed_checks(const struct avow_claims *c, struct avow_verdict *v)
+{
+    for (uint32_t i = 0; i < c->n_checks; i++)
+        if (c->checks[i].state != AVOW_CHECK_PASSED)
+            avow_verdict_add(v, c->checks[i].code, false, "%s", c->checks[i].text);
+}
+
+/* The statement is the expected one, and the hardware signed over its digest. */
+static int check_binding(const struct avow_judge_in *in, const struct avow_bundle *b,
+                         const struct avow_claims *c, struct avow_verdict *v,
+                         struct avow_error *err)
+{
+    struct avow_bytes statement = in->statement.len ? in->statement : b->statement;
+    uint8_t digest[32];
+    bool bound = false;
+
+    if (in->statement.len) {
+        bool same = avow_bytes_equal(in->statement, b->statement);
+
+        avow_verdict_add(v, "statement", same, "%s",
+                         same ? "the evidence is about what was asked (nonce, keys, role)"
+                         : b->statement.len
+                             ? "the evidence is about another statement (nonce, keys or role)"
+                             : "the evidence is about no statement");
+    }
+    if (!statement.len) {
+        avow_verdict_add(v, "binding", in->unbound_ok, "%s",
+                         in->unbound_ok
+                             ? "not checked: raw evidence without a statement says nothing about "
+                               "when or for whom it was made"
+                             : "the bundle has no statement, so it is bound to nothing");
+        return 0;
+    }
+    AVOW_TRY(avow_sha256(statement, digest) < 0 ? AVOW_FAIL(err, CRYPTO, "SHA-256 of the statement")
+                                                : 0);
+    bound = memcmp(c->report_data, digest, sizeof digest) == 0 &&
+            avow_bytes_zero(
+                AVOW_BYTES(c->report_data + sizeof digest, sizeof c->report_data - sizeof digest));
+    avow_verdict_add(v, "binding", bound, "report data is %sthe digest of the statement",
+                     bound ? "" : "not ");
+    return 0;
+}
+
+static void appraise_minimum(const struct avow_judge_in *in, const struct avow_claims *c,
+                             struct avow_verdict *v)
+{
+    uint32_t before = v->n_reasons;
+
+    avow_policy_appraise(in->minimum, c, in->member, v);
+    for (uint32_t i = before; i < v->n_reasons; i++) {
+        struct avow_reason *r = &v->reasons[i];
+        const size_t room = sizeof r->text - (sizeof minimum_label - 1);
+
+        memmove(r->text + sizeof minimum_label - 1, r->text, room);
+        memcpy(r->text, minimum_label, sizeof minimum_label - 1);
+        r->text[sizeof r->text - 1] = 0;
+    }
+}
+
+static int judge_bundle(const struct avow_judge_in *in, const struct avow_bundle *b,
+                        struct avow_claims *c, struct avow_verdict *v, struct avow_error *err)
+{
+    v->tee = b->tee;
+    if (in->expect_tee != AVOW_TEE_NONE && in->expect_tee != b->tee) {
+        avow_verdict_add(v, "tee", false, "%s evidence, where %s is expected",
+                         avow_tee_name(b->tee), avow_tee_name(in->expect_tee));
+        return 0;
+    }
+    AVOW_TRY(verify(in, b, c, err));
+    v->simulated = c->simulated;
+    add_failed_checks(c, v);
+    AVOW_TRY(check_binding(in, b, c, v, err));
+    if (!c->authentic) {
+        avow_verdict_add(v, "authentic", false, "the evidence is not verified");
+        return 0;
+    }
+    avow_policy_appraise(in->policy, c, in->member, v);
+    if (in->minimum)
+        appraise_minimum(in, c, v);
+    return 0;
+}
+
+int avow_judge(const struct avow_judge_in *in, struct avow_claims *claims,
+               struct avow_verdict *verdict, struct avow_error *err)
+{
+    avow_auto(avow_bundle_done) struct avow_bundle b = { 0 };
+    struct avow_claims own = { 0 };
+    struct avow_claims *c = claims ? claims : &own;
+    struct avow_verdict v = { 0 };
+    struct avow_error why = { 0 };
+    int rc = 0;
+
+    memset(c, 0, sizeof *c);
+    memset(verdict, 0, sizeof *verdict);
+    if (!in->anchors || !in->policy)
+        return AVOW_FAIL(err, INVAL, "no anchors or no policy to judge by");
+    rc = avow_bundle_parse(in->bundle, &b, &why);
+    if (is_ours(rc))
+        return AVOW_FAIL_CODE(err, rc, "%s", why.text);
+    if (rc < 0)
+        avow_verdict_add(&v, "malformed", false, "%s", why.text);
+    else
+        AVOW_TRY(judge_bundle(in, &b, c, &v, err));
+    avow_verdict_conclude(&v);
+    *verdict = v;
+    return 0;
+}
