@@ -11,8 +11,7 @@ static const char minimum_label[] = "the node's own minimum policy: ";
 /* Memory and library failures are not the sender's: nothing is concluded from them. */
 static bool is_ours(int rc)
 {
-    return rc == -AVOW_E_NOMEM || rc == -AVOW_E_CRYPTO || rc == -AVOW_E_INVAL ||
-           rc == -AVOW_E_SYSTEM || rc == -AVOW_E_UNSUPPORTED;
+    return rc == -AVOW_E_NOMEM || rc == -AVOW_E_CRYPTO || rc == -AVOW_E_INVAL;
 }
 
 static int verify(const struct avow_judge_in *in, const struct avow_bundle *b,
@@ -22,11 +21,7 @@ static int verify(const struct avow_judge_in *in, const struct avow_bundle *b,
     case AVOW_TEE_SNP:
         return avow_snp_verify(b, in->anchors, in->now, claims, err);
     case AVOW_TEE_TDX:
-#ifdef AVOW_WITH_TDX
         return avow_tdx_verify(b, in->anchors, in->now, claims, err);
-#else
-        return AVOW_FAIL(err, UNSUPPORTED, "TDX evidence");
-#endif
     case AVOW_TEE_NONE:
         break;
     }
@@ -68,7 +63,7 @@ static int check_binding(const struct avow_judge_in *in, const struct avow_bundl
     }
     AVOW_TRY(avow_sha256(statement, digest) < 0 ? AVOW_FAIL(err, CRYPTO, "SHA-256 of the statement")
                                                 : 0);
-    bound = memcmp(c->report_data, digest, sizeof digest) == 0 &&
+    bound = avow_bytes_equal(AVOW_BYTES(c->report_data, sizeof digest), AVOW_BYTES_OF(digest)) &&
             avow_bytes_zero(
                 AVOW_BYTES(c->report_data + sizeof digest, sizeof c->report_data - sizeof digest));
     avow_verdict_add(v, "binding", bound, "report data is %sthe digest of the statement",

@@ -104,7 +104,7 @@ static bool same_name(const X509_NAME *a, const X509_NAME *b)
     size_t na = 0, nb = 0;
 
     return X509_NAME_get0_der(a, &da, &na) == 1 && X509_NAME_get0_der(b, &db, &nb) == 1 &&
-           na == nb && memcmp(da, db, na) == 0;
+           avow_bytes_equal(AVOW_BYTES(da, na), AVOW_BYTES(db, nb));
 }
 
 /* ---- certificates ---- */

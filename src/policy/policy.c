@@ -305,7 +305,7 @@ static void rule_values(struct avow_verdict *v, const char *code, const struct v
         return;
     }
     for (size_t i = 0; i < set->n; i++)
-        found = found || memcmp(set->v[i], value.data, value.len) == 0;
+        found = found || avow_bytes_equal(AVOW_BYTES(set->v[i], value.len), value);
     avow_verdict_add(v, code, found, "%s %s.. is %samong the %zu allowed", code, hex,
                      found ? "" : "not ", set->n);
 }
@@ -397,10 +397,11 @@ static void appraise_machine(const struct avow_policy *p, const struct avow_clai
             continue;
         avow_hex(AVOW_BYTES(m->id, m->len < 8 ? m->len : 8), want);
         avow_hex(AVOW_BYTES(c->machine, c->machine_len < 8 ? c->machine_len : 8), have);
-        avow_verdict_add(v, "machine",
-                         c->machine_len == m->len && memcmp(c->machine, m->id, m->len) == 0,
-                         "\"%s\" is pinned to machine %s.., and this is %s%s", member, want,
-                         c->machine_len ? have : "not known", c->machine_len ? ".." : "");
+        avow_verdict_add(
+            v, "machine",
+            avow_bytes_equal(AVOW_BYTES(c->machine, c->machine_len), AVOW_BYTES(m->id, m->len)),
+            "\"%s\" is pinned to machine %s.., and this is %s%s", member, want,
+            c->machine_len ? have : "not known", c->machine_len ? ".." : "");
     }
 }
 

@@ -47,6 +47,11 @@ void avow_anchors_builtin(struct avow_anchors *out)
     out->n = N_BUILTIN;
 }
 
+static bool same_key(const uint8_t a[32], const uint8_t b[32])
+{
+    return avow_bytes_equal(AVOW_BYTES(a, 32), AVOW_BYTES(b, 32));
+}
+
 static int name_anchor(struct avow_anchor *a, const char *cn, struct avow_error *err)
 {
     size_t prefix = sizeof sim_ark - 1;
@@ -77,12 +82,11 @@ static int add_one(struct avow_anchors *a, struct avow_bytes der, struct avow_er
     AVOW_TRY(name_anchor(&new, avow_cert_subject_cn(c), err));
     avow_cert_spki_sha256(c, new.spki_sha256);
     for (size_t i = 0; i < N_BUILTIN; i++)
-        if (memcmp(builtin[i].spki_sha256, new.spki_sha256, sizeof new.spki_sha256) == 0)
+        if (same_key(builtin[i].spki_sha256, new.spki_sha256))
             return AVOW_FAIL(err, EXISTS, "simulated root \"%s\" has the key of %s", new.name,
                              builtin[i].name);
     for (size_t i = 0; i < a->n; i++) /* the same root twice is one anchor */
-        if (a->list[i].tee == new.tee &&
-            memcmp(a->list[i].spki_sha256, new.spki_sha256, sizeof new.spki_sha256) == 0)
+        if (a->list[i].tee == new.tee && same_key(a->list[i].spki_sha256, new.spki_sha256))
             return 0;
     if (a->n >= AVOW_ANCHORS_MAX)
         return AVOW_FAIL(err, LIMIT, "more than %d trust anchors", AVOW_ANCHORS_MAX);
@@ -109,7 +113,7 @@ const struct avow_anchor *avow_anchors_find(const struct avow_anchors *a, enum a
                                             const uint8_t spki_sha256[32])
 {
     for (size_t i = 0; i < a->n; i++)
-        if (a->list[i].tee == tee && memcmp(a->list[i].spki_sha256, spki_sha256, 32) == 0)
+        if (a->list[i].tee == tee && same_key(a->list[i].spki_sha256, spki_sha256))
             return &a->list[i];
     return NULL;
 }

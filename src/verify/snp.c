@@ -388,10 +388,11 @@ static void check_tcb(struct snp_view *v)
     char hex_leaf[20], hex_report[20], hex_current[20], hex_committed[20];
     bool known = leaf_tcb(v, leaf);
 
-    avow_claims_check(v->c, "tcb", known && memcmp(leaf, r->reported_tcb, sizeof leaf) == 0,
-                      "certificate is for TCB %s, the report says %s (bytes of TCB_VERSION)",
-                      known ? brief(AVOW_BYTES_OF(leaf), hex_leaf) : "unreadable",
-                      brief(AVOW_BYTES_OF(r->reported_tcb), hex_report));
+    avow_claims_check(
+        v->c, "tcb", known && avow_bytes_equal(AVOW_BYTES_OF(leaf), AVOW_BYTES_OF(r->reported_tcb)),
+        "certificate is for TCB %s, the report says %s (bytes of TCB_VERSION)",
+        known ? brief(AVOW_BYTES_OF(leaf), hex_leaf) : "unreadable",
+        brief(AVOW_BYTES_OF(r->reported_tcb), hex_report));
     avow_claims_check(
         v->c, "tcb-order",
         at_most(r->committed_tcb, r->current_tcb) && at_most(r->reported_tcb, r->current_tcb) &&
@@ -438,8 +439,7 @@ static void check_chip(struct snp_view *v)
     if (rc == 0)
         hwid = unwrap_hwid(hwid, want);
     avow_claims_check(v->c, "chip",
-                      rc == 0 && !masked && hwid.len == want &&
-                          memcmp(hwid.data, chip.data, want) == 0 &&
+                      rc == 0 && !masked && avow_bytes_equal(hwid, avow_bytes_sub(chip, 0, want)) &&
                           avow_bytes_zero(avow_bytes_sub(chip, want, HWID_LEN - want)),
                       "certificate is for chip %s.., the report says %s%s",
                       rc == 0 ? brief(hwid, hex_leaf) : "(none)",
@@ -468,7 +468,8 @@ static bool leaf_product_is(const struct snp_view *v, const char *product)
     if (avow_cert_extension(v->leaf, AVOW_SNP_OID_PRODUCT, &ext) < 0)
         return false;
     return ext.len >= 2 + n && ext.data[0] == 0x16 && ext.data[1] == ext.len - 2 &&
-           memcmp(ext.data + 2, product, n) == 0 && (ext.len == 2 + n || ext.data[2 + n] == '-');
+           avow_bytes_equal(avow_bytes_sub(ext, 2, n), avow_bytes_str(product)) &&
+           (ext.len == 2 + n || ext.data[2 + n] == '-');
 }
 
 static void check_product(struct snp_view *v)
