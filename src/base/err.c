@@ -98,15 +98,16 @@ int avow_error_prefix(struct avow_error *err, const char *fmt, ...)
     int n = 0;
     va_list ap;
 
+    /* whoever returns this reports a failure: it must not turn into success for lack of detail */
     if (!err)
-        return 0;
+        return -AVOW_E_FORMAT;
     memcpy(old, err->text, sizeof old);
     va_start(ap, fmt);
     n = vsnprintf(err->text, sizeof err->text, fmt, ap);
     va_end(ap);
     if (n >= 0 && (size_t)n < sizeof err->text)
         snprintf(err->text + n, sizeof err->text - (size_t)n, ": %s", old);
-    return -err->code;
+    return err->code ? -err->code : -AVOW_E_FORMAT;
 }
 
 void avow_error_clear(struct avow_error *err)

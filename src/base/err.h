@@ -54,7 +54,11 @@ struct avow_error {
 int avow_error_set(struct avow_error *err, int code, int sys, const char *file, int line,
                    const char *fmt, ...) __attribute__((format(printf, 6, 7)));
 
-/* Put "context: " in front of the recorded text; keeps the code. Returns -err->code. */
+/*
+ * Put "context: " in front of the recorded text; keeps the code. Returns -err->code, and
+ * -AVOW_E_FORMAT where @err is NULL or records nothing: never 0. To keep the code in that case too,
+ * return the one at hand instead.
+ */
 int avow_error_prefix(struct avow_error *err, const char *fmt, ...)
     __attribute__((format(printf, 2, 3)));
 
