@@ -86,10 +86,16 @@ int sim_device_read(int dir, struct sim_device *out, struct avow_error *err)
     avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(SIM_DEVICE_MAX);
     avow_autojson json_t *doc = NULL;
     struct sim_device d = { 0 };
+    int rc = 0;
 
     AVOW_TRY(folder_read(dir, SIM_DEVICE, &text, err));
-    if (avow_json_parse(avow_buf_view(&text), &doc, err) < 0 || device_from_json(doc, &d, err) < 0)
-        return avow_error_prefix(err, "simulated machine, " SIM_DEVICE);
+    rc = avow_json_parse(avow_buf_view(&text), &doc, err);
+    if (rc == 0)
+        rc = device_from_json(doc, &d, err);
+    if (rc < 0) {
+        avow_error_prefix(err, "simulated machine, " SIM_DEVICE);
+        return rc;
+    }
     *out = d;
     return 0;
 }
@@ -110,11 +116,13 @@ int sim_key_new(int dir, const char *name, enum avow_signer_kind kind, struct av
 int sim_key_read(int dir, const char *name, struct avow_signer **out, struct avow_error *err)
 {
     avow_auto(avow_buf_done) struct avow_buf pem = AVOW_BUF(AVOW_SIGNER_PEM_MAX);
+    int rc = 0;
 
     AVOW_TRY(folder_read(dir, name, &pem, err));
-    if (avow_signer_from_pem(avow_buf_view(&pem), out, err) < 0)
-        return avow_error_prefix(err, "%s", name);
-    return 0;
+    rc = avow_signer_from_pem(avow_buf_view(&pem), out, err);
+    if (rc < 0)
+        avow_error_prefix(err, "%s", name);
+    return rc;
 }
 
 /* Check the request and fill the state of a new machine. */
