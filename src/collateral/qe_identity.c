@@ -1,22 +1,13 @@
 #include "collateral/qe_identity.h"
 
-/* miscselect is a number in hex: its text is in big-endian order. */
-static int parse_u32(const json_t *body, const char *key, uint32_t *out, struct avow_error *err)
-{
-    uint8_t be[4] = { 0 };
-
-    AVOW_TRY(avow_json_get_hex(body, key, be, sizeof be, err));
-    *out = (uint32_t)be[0] << 24 | (uint32_t)be[1] << 16 | (uint32_t)be[2] << 8 | be[3];
-    return 0;
-}
-
 static int parse_values(struct avow_qe_identity *q, struct avow_error *err)
 {
     const json_t *body = q->document.body;
     int64_t n = 0;
 
-    AVOW_TRY(parse_u32(body, "miscselect", &q->miscselect, err));
-    AVOW_TRY(parse_u32(body, "miscselectMask", &q->miscselect_mask, err));
+    AVOW_TRY(avow_json_get_hex(body, "miscselect", q->miscselect, sizeof q->miscselect, err));
+    AVOW_TRY(avow_json_get_hex(body, "miscselectMask", q->miscselect_mask,
+                               sizeof q->miscselect_mask, err));
     AVOW_TRY(avow_json_get_hex(body, "attributes", q->attributes, sizeof q->attributes, err));
     AVOW_TRY(avow_json_get_hex(body, "attributesMask", q->attributes_mask,
                                sizeof q->attributes_mask, err));

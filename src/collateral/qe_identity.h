@@ -14,10 +14,10 @@
 #define AVOW_QE_ISVPRODID 2u /* of Intel's TD QE */
 
 struct avow_qe_identity {
-    struct avow_document document;        /* owned */
-    int64_t issue_date, next_update;      /* unix seconds; issue_date <= next_update */
-    uint32_t evaluation;                  /* tcbEvaluationDataNumber */
-    uint32_t miscselect, miscselect_mask; /* the text is the number in big-endian hex */
+    struct avow_document document;             /* owned */
+    int64_t issue_date, next_update;           /* unix seconds; issue_date <= next_update */
+    uint32_t evaluation;                       /* tcbEvaluationDataNumber */
+    uint8_t miscselect[4], miscselect_mask[4]; /* in the order of the report's bytes */
     uint8_t attributes[16], attributes_mask[16];
     uint8_t mrsigner[32];
     uint16_t isvprodid;

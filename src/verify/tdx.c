@@ -490,18 +490,24 @@ static uint16_t get_u16le(const uint8_t *p)
     return (uint16_t)(p[0] | p[1] << 8);
 }
 
+static bool masked_equal(const uint8_t *have, const uint8_t *mask, const uint8_t *want, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        if ((have[i] & mask[i]) != want[i])
+            return false;
+    return true;
+}
+
 /* NULL, or which value of the QE report is not the identity's. */
 static const char *compare_qe(const struct avow_qe_identity *q, const uint8_t *report)
 {
     const uint8_t *attributes = report + AVOW_SGX_OFF_ATTRIBUTES;
-    const uint8_t *misc = report + AVOW_SGX_OFF_MISCSELECT;
-    uint32_t miscselect = (uint32_t)get_u16le(misc) | (uint32_t)get_u16le(misc + 2) << 16;
 
-    if ((miscselect & q->miscselect_mask) != q->miscselect)
+    if (!masked_equal(report + AVOW_SGX_OFF_MISCSELECT, q->miscselect_mask, q->miscselect,
+                      sizeof q->miscselect))
         return "MISCSELECT differs";
-    for (size_t i = 0; i < AVOW_SGX_ATTRIBUTES_LEN; i++)
-        if ((attributes[i] & q->attributes_mask[i]) != q->attributes[i])
-            return "ATTRIBUTES differ";
+    if (!masked_equal(attributes, q->attributes_mask, q->attributes, sizeof q->attributes))
+        return "ATTRIBUTES differ";
     if (attributes[0] & AVOW_SGX_ATTR_DEBUG)
         return "it is a debug enclave";
     if (!avow_bytes_equal(AVOW_BYTES(report + AVOW_SGX_OFF_MRSIGNER, AVOW_SGX_MRSIGNER_LEN),
@@ -528,6 +534,9 @@ static int read_qe_identity(struct work *w)
     AVOW_TRY(judge(w, "qe-identity", rc, &e, "QE identity for TDX, version 2"));
     if (!w->qe)
         return 0;
+    /* A floor that a policy sets is for both documents. */
+    if (w->info && w->qe->evaluation < w->info->evaluation)
+        w->c->tdx.tcb_evaluation = w->qe->evaluation;
     AVOW_TRY(
         check_document(w, &w->qe->document, "QE identity", w->qe->issue_date, w->qe->next_update));
     why = compare_qe(w->qe, report);
