@@ -7,104 +7,20 @@
  * Usage: train [--iterations N] [--rate R] [--l2 L]
  */
 #include <math.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <avow/job_mpi.h>
 
-enum { FEATURES = 30, BIAS = FEATURES, LABEL = FEATURES, COLUMNS = FEATURES + 1, PATH_LEN = 4096 };
+#include "site.h"
 
-struct table {
-    double (*row)[COLUMNS];
-    int n;     /* rows kept */
-    int total; /* rows in the file */
-};
+enum { BIAS = FEATURES }; /* a weight of its own, after those of the features */
 
 struct model {
     double weight[COLUMNS]; /* of the standardised features; then the bias */
     double mean[FEATURES], std[FEATURES];
     double loss;
 };
-
-static void fail(const char *what, const char *where)
-{
-    fprintf(stderr, "train: %s: %s\n", what, where);
-    MPI_Abort(MPI_COMM_WORLD, 1);
-    exit(1);
-}
-
-static FILE *open_file(const char *folder, const char *name, const char *mode)
-{
-    char path[PATH_LEN];
-    FILE *f = NULL;
-
-    snprintf(path, sizeof path, "%s/%s", folder, name);
-    f = fopen(path, mode);
-    if (!f)
-        fail("cannot open", path);
-    return f;
-}
-
-static void close_file(FILE *f, const char *name)
-{
-    int bad = ferror(f);
-
-    if (fclose(f) != 0 || bad)
-        fail("cannot read or write", name);
-}
-
-/* The ranks of this node share its files: they are those with the same node and input folder. */
-static MPI_Comm ranks_of_node(void)
-{
-    char key[PATH_LEN] = "";
-    char *all = NULL;
-    int rank = 0, size = 0, first = 0;
-    MPI_Comm node;
-
-    MPI_Comm_rank(MPI_COMM_WORLD, &rank);
-    MPI_Comm_size(MPI_COMM_WORLD, &size);
-    snprintf(key, sizeof key, "%s:%s", avow_job_node(), avow_job_input());
-    all = malloc((size_t)size * sizeof key);
-    if (!all)
-        fail("out of memory", "ranks");
-    MPI_Allgather(key, sizeof key, MPI_CHAR, all, sizeof key, MPI_CHAR, MPI_COMM_WORLD);
-    while (strcmp(all + (size_t)first * sizeof key, key) != 0)
-        first++;
-    free(all);
-    MPI_Comm_split(MPI_COMM_WORLD, first, rank, &node);
-    return node;
-}
-
-/* Every @step-th row of a file of the input folder, from @from on. */
-static struct table read_rows(const char *name, int from, int step)
-{
-    struct table t = { 0 };
-    char line[1024];
-    FILE *f = open_file(avow_job_input(), name, "r");
-
-    while (fgets(line, sizeof line, f)) {
-        double values[COLUMNS];
-        char *at = line;
-
-        for (int c = 0; c < COLUMNS; c++) {
-            char *end = NULL;
-
-            values[c] = strtod(at, &end);
-            if (end == at || (c < LABEL && *end != ',') || !isfinite(values[c]))
-                fail("a row is not 30 features and a label", name);
-            at = end + 1;
-        }
-        if (t.total++ % step != from)
-            continue;
-        t.row = realloc(t.row, ((size_t)t.n + 1) * sizeof *t.row);
-        if (!t.row)
-            fail("out of memory", name);
-        memcpy(t.row[t.n++], values, sizeof values);
-    }
-    close_file(f, name);
-    return t;
-}
 
 /* Mean and standard deviation of every feature over all ranks. Returns the number of rows. */
 static double find_scale(const struct table *t, struct model *m)
@@ -190,14 +106,6 @@ static void train(const struct table *t, struct model *m, double rows, long iter
     m->loss = total_loss(m, sums[COLUMNS], rows, l2);
 }
 
-static void write_list(FILE *f, const char *name, const double *values)
-{
-    fprintf(f, "\"%s\":[", name);
-    for (int c = 0; c < FEATURES; c++)
-        fprintf(f, "%s%.17g", c ? "," : "", values[c]);
-    fprintf(f, "],\n ");
-}
-
 static void write_model(const struct model *m)
 {
     FILE *f = open_file(avow_job_output(), "model.json", "w");
@@ -229,26 +137,6 @@ static void test_and_report(const struct model *m, int rows, long iterations, lo
     sums[1] = test.n;
     sums[2] = 1;
     free(test.row);
-}
-
-/* The value after option @name, a finite number from @min on; else @value. */
-static double option(int argc, char **argv, const char *name, double min, double value)
-{
-    for (int i = 1; i < argc; i += 2) {
-        char *end = NULL;
-
-        if (strcmp(argv[i], "--iterations") != 0 && strcmp(argv[i], "--rate") != 0 &&
-            strcmp(argv[i], "--l2") != 0)
-            fail("unknown option", argv[i]);
-        if (i + 1 == argc)
-            fail("a value is missing after", argv[i]);
-        if (strcmp(argv[i], name) != 0)
-            continue;
-        value = strtod(argv[i + 1], &end);
-        if (end == argv[i + 1] || *end || !(value >= min && value <= 1e9))
-            fail("not a sensible value", argv[i + 1]);
-    }
-    return value;
 }
 
 int main(int argc, char **argv)
