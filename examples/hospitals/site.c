@@ -78,7 +78,8 @@ struct table read_rows(const char *name, int from, int step)
             char *end = NULL;
 
             values[c] = strtod(at, &end);
-            if (end == at || !isfinite(values[c]) || !strchr(c < LABEL ? "," : "\r\n", *end))
+            if (end == at || !isfinite(values[c]) ||
+                (c < LABEL ? *end != ',' : *end && *end != '\r' && *end != '\n'))
                 fail("a row is not 30 features and a label", name);
             at = end + 1;
         }

@@ -122,7 +122,7 @@ class Model(unittest.TestCase):
 
     def test_bad_input(self):
         train = os.path.join(HERE, "train")
-        for text in ("1,2,3\n", "x" + ",1" * 30 + "\n", ",".join(["nan"] * 31) + "\n", "1" + ",1" * 30 + "x\n", "1" + ",1" * 31):
+        for text in ("1,2,3\n", "x" + ",1" * 30 + "\n", ",".join(["nan"] * 31) + "\n", "1" + ",1" * 30 + "x\n", "1" + ",1" * 31, "1", "1" + ",1" * 29):
             with open(os.path.join(self.dir, "train.csv"), "w") as out:
                 out.write(text)
             done = self.run_train([train], check=False, AVOW_INPUT=self.dir, AVOW_OUTPUT=self.dir)
