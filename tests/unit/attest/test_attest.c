@@ -1,7 +1,6 @@
 #include "attest/attest.h"
 
 #include "../snp_vectors.h"
-#include "attest/gather.h"
 
 static const char any_snp[] =
     "{\"version\":1,\"snp\":{\"measurements\":\"any\",\"vmpl\":[0,1]},\"tdx\":{\"mrtd\":\"any\"}}";
@@ -181,106 +180,6 @@ static void garbage_is_malformed_and_refused(void **state)
     }
 }
 
-static void verdicts_survive_json(void **state)
-{
-    struct avow_verdict v = { .tee = AVOW_TEE_TDX, .simulated = true }, back;
-    avow_autojson json_t *j = NULL;
-    struct avow_error err = { 0 };
-
-    (void)state;
-    avow_verdict_add(&v, "measurement", false, "measurement 3f.. is not among the 2 allowed");
-    avow_verdict_add(&v, "debug", true, "no");
-    avow_verdict_conclude(&v);
-    j = avow_verdict_json(&v);
-    assert_non_null(j);
-    assert_int_equal(avow_verdict_from_json(j, &back, &err), 0);
-    assert_memory_equal(&v, &back, sizeof v);
-    json_object_set_new(j, "decision", json_string("accepted"));
-    assert_int_equal(avow_verdict_from_json(j, &back, &err), -AVOW_E_FORMAT);
-    assert_false(avow_verdict_accepts(&back));
-}
-
-static void claims_have_json(void **state)
-{
-    struct avow_claims c = { .tee = AVOW_TEE_TDX };
-    avow_autojson json_t *tdx = NULL;
-    avow_autojson json_t *snp = NULL;
-
-    (void)state;
-    avow_claims_check(&c, "root", true, "fine");
-    tdx = avow_claims_json(&c);
-    assert_non_null(tdx);
-    assert_non_null(json_object_get(json_object_get(tdx, "tdx"), "rtmr"));
-    assert_int_equal(json_array_size(json_object_get(tdx, "checks")), 1);
-    c.tee = AVOW_TEE_SNP;
-    snp = avow_claims_json(&c);
-    assert_non_null(snp);
-    assert_non_null(json_object_get(json_object_get(json_object_get(snp, "snp"), "tcb"), "launch"));
-    assert_true(json_is_false(json_object_get(snp, "authentic")));
-}
-
-static void files_become_a_bundle(void **state)
-{
-    size_t n[3] = { 0 };
-    avow_autofree uint8_t *report = NULL;
-    avow_autofree uint8_t *leaf = NULL;
-    avow_autofree uint8_t *chain = NULL;
-    avow_auto(avow_bundle_done) struct avow_bundle b = { 0 };
-    avow_auto(setting_done) struct setting s;
-    struct avow_bytes files[4];
-    struct avow_verdict v;
-    struct avow_error err = { 0 };
-
-    (void)state;
-    if (!test_vectors())
-        skip();
-    setting_init(&s, any_snp);
-    report = test_vector("snp", good_dir, "report.bin", &n[0]);
-    leaf = test_vector("snp", good_dir, "vcek.der", &n[1]);
-    chain = test_vector("snp", good_dir, "chain.pem", &n[2]);
-    assert_true(report && leaf && chain);
-    files[0] = AVOW_BYTES(chain, n[2]);
-    files[1] = AVOW_BYTES(report, n[0]);
-    files[2] = AVOW_BYTES(leaf, n[1]);
-    files[3] = files[2];
-    if (avow_gather(files, 4, &b, &err) < 0)
-        fail_msg("%s", err.text);
-    assert_int_equal(b.tee, AVOW_TEE_SNP);
-    assert_int_equal(b.n_certs, 3);
-    assert_null(judge(&s, &b, 1760000000, &v));
-    avow_bundle_done(&b);
-    files[3] = files[1];
-    assert_int_equal(avow_gather(files, 4, &b, &err), -AVOW_E_EXISTS);
-    avow_error_clear(&err);
-    files[1] = files[0];
-    assert_int_equal(avow_gather(files, 3, &b, &err), -AVOW_E_MISSING);
-    avow_error_clear(&err);
-    files[1] = avow_bytes_str("hello");
-    assert_int_equal(avow_gather(files, 3, &b, &err), -AVOW_E_FORMAT);
-    assert_non_null(strstr(err.text, "file 2"));
-}
-
-static void tdx_files_become_a_bundle(void **state)
-{
-    static const char *const names[] = { "quote.bin", "tcb_info.json", "qe_identity.json",
-                                         "root_ca.crl", "pck.crl" };
-    static const char quote_json[] = "{\"tcbInfo\":{},\"signature\":\"\"}";
-    static const char qe_json[] = "\n {\"enclaveIdentity\":{},\"signature\":\"\"}";
-    uint8_t quote[64] = { 4, 0, 2, 0, 0x81 };
-    struct avow_bytes files[] = { avow_bytes_str(qe_json), AVOW_BYTES_OF(quote),
-                                  avow_bytes_str(quote_json) };
-    avow_auto(avow_bundle_done) struct avow_bundle b = { 0 };
-    struct avow_error err = { 0 };
-
-    (void)state;
-    (void)names;
-    if (avow_gather(files, 3, &b, &err) < 0)
-        fail_msg("%s", err.text);
-    assert_int_equal(b.tee, AVOW_TEE_TDX);
-    assert_true(avow_bytes_equal(b.tcb_info, avow_bytes_str(quote_json)));
-    assert_true(avow_bytes_equal(b.qe_identity, avow_bytes_str(qe_json)));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,10 +188,6 @@ int main(void)
         cmocka_unit_test(reasons_have_their_codes),
         cmocka_unit_test(minimum_policy_is_judged_too),
         cmocka_unit_test(garbage_is_malformed_and_refused),
-        cmocka_unit_test(verdicts_survive_json),
-        cmocka_unit_test(claims_have_json),
-        cmocka_unit_test(files_become_a_bundle),
-        cmocka_unit_test(tdx_files_become_a_bundle),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
