@@ -12,7 +12,7 @@
 #include "group/roster.h"
 
 struct avow_formations; /* all of them */
-struct avow_formation; /* one */
+struct avow_formation;  /* one */
 
 /* One frame on a peer link is at most this long. */
 #define AVOW_PEER_FRAME_MAX (8u << 20)
@@ -45,7 +45,8 @@ struct avow_formation_user {
 };
 void avow_formations_set_user(struct avow_formations *fs, const struct avow_formation_user *u);
 
-/* Queue a frame for a peer; -AVOW_E_PEERLOST if the link is down, -AVOW_E_BUSY over 64 MiB queued. */
+/* Queue a frame for a peer; -AVOW_E_PEERLOST if the link is down, -AVOW_E_BUSY over 64 MiB queued.
+ */
 AVOW_MUST_USE int avow_formation_send(struct avow_formation *f, uint32_t node, uint8_t type,
                                       struct avow_bytes payload);
 /* While a job uses it a formation is not expired. Balanced calls. */

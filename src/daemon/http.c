@@ -133,11 +133,10 @@ static struct bufferevent *connection_new(struct avow_http *h)
     h->making = true; /* conn_free shall not come back here */
     if (conn_new(h, ssl))
         bev = bufferevent_openssl_socket_new(h->cfg.base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING,
-                                             BEV_OPT_CLOSE_ON_FREE);
-    if (!bev) {
-        ERR_clear_error();
+                                             BEV_OPT_CLOSE_ON_FREE); /* frees ssl if it fails */
+    else
         SSL_free(ssl);
-    }
+    ERR_clear_error();
     h->making = false;
     return bev;
 }

@@ -20,13 +20,13 @@ struct avow_jobs_config {
     struct avow_formations *formations;
     struct avow_broker *broker;
     struct avow_metrics *metrics;
-    const char *state_dir; /* <state>/journal.db, <state>/jobs/ */
-    const char *shell_path; /* avow-shell */
+    const char *state_dir;    /* <state>/journal.db, <state>/jobs/ */
+    const char *shell_path;   /* avow-shell */
     const char *preload_path; /* libavow-fabric.so */
     const char *node_name;
     int job_uid, job_gid; /* -1: stay */
-    uint64_t files_max; /* bytes of program and inputs of one job */
-    uint32_t jobs_max; /* jobs that are not ended, at once */
+    uint64_t files_max;   /* bytes of program and inputs of one job */
+    uint32_t jobs_max;    /* jobs that are not ended, at once */
 };
 
 /* Opens the journal, marks what a crash interrupted as FAILED ("state": daemon restarted), sweeps
