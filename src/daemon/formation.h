@@ -5,6 +5,7 @@
 #ifndef AVOW_DAEMON_FORMATION_H
 #define AVOW_DAEMON_FORMATION_H
 
+#include <event2/event.h>
 #include <netinet/in.h>
 #include <sys/socket.h>
 
@@ -13,6 +14,40 @@
 
 struct avow_formations; /* all of them */
 struct avow_formation;  /* one */
+
+struct avow_http;
+struct avow_identity;
+struct avow_link;
+struct avow_hello;
+struct avow_metrics;
+struct avow_peers;
+struct avow_policy;
+struct avow_anchors;
+struct avow_pool;
+
+#define AVOW_FORMATIONS_MAX 32
+#define AVOW_FORMATION_IDLE_S 600 /* then it is forgotten, unless held */
+#define AVOW_CONFIRM_MS 10000
+
+/* All outlive the formations. */
+struct avow_formations_config {
+    struct event_base *base;
+    struct avow_http *http; /* routes are registered on it */
+    struct avow_peers *peers;
+    struct avow_pool *pool;
+    struct avow_identity *identity;
+    struct avow_metrics *metrics;
+    const struct avow_anchors *anchors;
+    const struct avow_policy *minimum; /* the operator's own, or NULL */
+};
+
+AVOW_MUST_USE int avow_formations_new(const struct avow_formations_config *cfg,
+                                      struct avow_formations **out, struct avow_error *err);
+/* Wipes keys and closes links. The pool must have been freed before. */
+void avow_formations_free(struct avow_formations *fs);
+/* The peers' incoming callback; @fs is a struct avow_formations. */
+void avow_formations_incoming(void *fs, struct avow_link *l, const struct avow_hello *hello,
+                              const uint8_t mac[32]);
 
 /* One frame on a peer link is at most this long. */
 #define AVOW_PEER_FRAME_MAX (8u << 20)
