@@ -45,7 +45,7 @@ static inline uint8_t *tdx_file(const char *class, const char *dir, const char *
 {
     char path[TEST_PATH];
 
-    snprintf(path, sizeof path, "%s/%s/%s/%s", test_vectors(), class, dir, file);
+    snprintf(path, sizeof path, "%s/%s/%.255s/%s", test_vectors(), class, dir, file);
     return test_read_file(path, len);
 }
 
