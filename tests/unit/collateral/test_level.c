@@ -61,7 +61,8 @@ static void members_are_checked(void **state)
           AVOW_E_FORMAT },
         { "{\"tcbStatus\":\"UpToDate\",\"tcbDate\":\"2026-01-01T00:00:00Z\",\"advisoryIDs\":[1]}",
           AVOW_E_FORMAT },
-        { "{\"tcbStatus\":\"UpToDate\",\"tcbDate\":\"2026-01-01T00:00:00Z\",\"advisoryIDs\":[\"\"]}",
+        { "{\"tcbStatus\":\"UpToDate\",\"tcbDate\":\"2026-01-01T00:00:00Z\",\"advisoryIDs\":"
+          "[\"\"]}",
           AVOW_E_LIMIT },
         { "{\"tcbStatus\":\"UpToDate\",\"tcbDate\":\"2026-01-01T00:00:00Z\",\"advisoryIDs\":"
           "[\"abcdefghijklmnopqrstuvwx\"]}",
