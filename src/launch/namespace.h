@@ -1,0 +1,32 @@
+/*
+ * The namespaces of a job on one node: network (lo and the job's virtual address, no way out),
+ * mount (private /tmp and /dev/shm), IPC, UTS, PID. Single-threaded process only.
+ */
+#ifndef AVOW_LAUNCH_NAMESPACE_H
+#define AVOW_LAUNCH_NAMESPACE_H
+
+#include "launch/config.h"
+
+#define AVOW_NAMESPACE_IFACE "avow0"
+
+/*
+ * Enter new namespaces. As an ordinary user: a user namespace first, in which user and group are
+ * mapped to themselves. The next child is the first process (init) of the PID namespace.
+ */
+AVOW_MUST_USE int avow_namespace_enter(struct avow_error *err);
+
+/*
+ * Furnish them; called by init. @tun: descriptor to hold open as long as the job lives, or -1.
+ * What may be missing without harm to the isolation (a fresh /proc or /sys, for an ordinary user
+ * inside a container) is told in @note instead ("" : nothing).
+ */
+AVOW_MUST_USE int avow_namespace_furnish(const struct avow_launch_config *c, int *tun, char *note,
+                                         size_t note_max, struct avow_error *err);
+
+/*
+ * Become @uid and @gid (-1: stay) for good: no supplementary groups, no capabilities in any set,
+ * no_new_privs, no core dumps.
+ */
+AVOW_MUST_USE int avow_privileges_drop(int64_t uid, int64_t gid, struct avow_error *err);
+
+#endif

@@ -1,0 +1,188 @@
+"""avow-shell by itself: namespaces, privileges, environment, descriptors, output, ends."""
+from harness import *
+
+FORBID = ["unshare", "-Ur", "sh", "-c", 'echo 0 > /proc/sys/user/max_net_namespaces && exec "$@"', "sh"]
+
+
+class Shells(unittest.TestCase):
+    def plain(self, *arguments, ranks=(1,), **config):
+        return Job(self, ranks, program("plain"), arguments, **config)
+
+    def check(self, done, code, exit, *texts):
+        self.assertFalse(done["ok"])
+        self.assertEqual((done["code"], done["exit"]), (code, exit), done)
+        for text in texts:
+            self.assertIn(text, done["text"])
+
+    def test_a_rank_sees_its_namespaces(self):
+        job = self.plain("show", env={"MINE": "yes", "PMI_RANK": "7", "OMPI_MCA_pml": "cm", "PATH": "/bin"})
+        self.assertEqual(job.run(), {"ok": True, "exit": 0, "code": "", "rank": -1, "text": ""})
+        out = job.out(0).decode()
+        for line in (
+            f"host n0 cwd {job.dir}/output core 0", "NoNewPrivs:\t1", "CapEff:\t0000000000000000",
+            "CapBnd:\t0000000000000000", "SigBlk:\t0000000000000000", "SigIgn:\t0000000000000000",
+            "connect 10.89.0.77: Permission denied", "connect 10.89.0.1: Connection refused",
+            "connect 127.0.0.1: Connection refused", "connect 192.0.2.1: Network is unreachable",
+            "env MINE=yes\n", "env PATH=/bin\n", "env PMI_RANK=0\n", "env PMI_SIZE=1\n", "env OMPI_MCA_pml=ob1\n",
+            f"env AVOW_JOB_ID={job.id}\n", "env AVOW_NODE=n0\n", f"env AVOW_INPUT={job.dir}/input\n",
+            f"env AVOW_OUTPUT={job.dir}/output\n", "env AVOW_FABRIC_SELF=10.89.0.1\n",
+            "env AVOW_FABRIC_NET=10.89.0.0/16\n", "env PMIX_RANK=0\n",
+        ):
+            self.assertIn(line, out)
+        self.assertNotIn("SECRET", out)
+        nets = sorted(l for l in out.split("\n") if l.startswith("/sys/class/net/") and "far" not in l)
+        self.assertEqual(nets, ["/sys/class/net/avow0", "/sys/class/net/lo"])
+        # stdin, stdout, stderr, the folder being listed, fabric, PMI, job
+        self.assertEqual(len([l for l in out.split("\n") if l.startswith("/proc/self/fd/")]), 7, out)
+
+    def test_ordinary_user(self):
+        """Without any privilege: a user namespace is made first."""
+        if os.getuid() != 0:
+            self.skipTest("runs as an ordinary user anyway")
+        job = self.plain("show", prefix=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
+        self.assertTrue(job.run()["ok"], job.describe())
+        out = job.out(0).decode()
+        for line in ("uid 65534 gid 65534", "CapEff:\t0000000000000000", "connect 10.89.0.77: Permission denied",
+                     "connect 192.0.2.1: Network is unreachable", "/sys/class/net/avow0"):
+            self.assertIn(line, out)
+        # and MPI
+        if os.path.exists(program("rank_openmpi")):
+            job = Job(self, [2], program("rank_openmpi"), prefix=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
+            self.assertTrue(job.run()["ok"], job.describe())
+            self.assertIn("rank 1 of 2 on n0, 2 on this node", job.out(1).decode())
+
+    def test_becomes_the_jobs_user(self):
+        if os.getuid() != 0:
+            self.skipTest("needs root")
+        job = self.plain("show", uid=65534, gid=65533)
+        self.assertTrue(job.run()["ok"], job.describe())
+        self.assertIn("uid 65534 gid 65533 groups 0", job.out(0).decode())
+        self.assertIn("CapPrm:\t0000000000000000", job.out(0).decode())
+
+    def test_namespace_failure_is_reported(self):
+        """Where no network namespace may be made."""
+        job = self.plain("show", prefix=FORBID)
+        self.check(job.finish(), "namespace", 1, "namespaces")
+        self.assertIsNone(job.shells[0].ready)
+
+    def test_without_namespaces(self):
+        """Allowed to do without them: it runs, says so, and leaves nothing either."""
+        for what in ("show", "hold"):
+            job = self.plain(what, require_namespace=False, prefix=FORBID)
+            self.assertTrue(job.run()["ok"], job.describe())
+            self.assertEqual(job.shells[0].ready["namespace"], False)
+            self.assertTrue(any("without" in log for log in job.shells[0].logs))
+            self.assertEqual([f for f in os.listdir("/tmp") if f.startswith("avow-" + job.id)], [])
+            eventually(lambda: not processes_with(job.id), 2, "processes gone")
+        job = self.plain("show", require_namespace=False)
+        self.assertTrue(job.run()["ok"], job.describe())
+        self.assertEqual(job.shells[0].ready["namespace"], True)
+
+    def test_configuration_errors(self):
+        for change, text in (
+            ({"workdir": "relative"}, "workdir"), ({"vaddr": "10.90.0.1"}, "10.90.0.1"), ({"surprise": 1}, "surprise"),
+            ({"job": "x"}, "job"), ({"program": None}, "program"), ({"env": {"A=B": "x"}}, "A=B"),
+        ):
+            done = self.plain("show", **change).finish()
+            self.check(done, "config", 1, text)
+
+    def test_exit_status(self):
+        self.check(self.plain("exit", 7).run(), "rank", 7, "rank 0 on n0 exited with status 7")
+
+    def test_exec_failure(self):
+        job = Job(self, [2], "/nonexistent/program")
+        self.check(job.run(), "rank", 127, "/nonexistent/program", "No such file")
+        self.assertEqual(job.shells[0].exits[0]["exit"], 127)
+        path = os.path.join(SOURCE, "harness.py")  # not executable
+        self.check(Job(self, [1], path).run(), "rank", 127, "Permission denied")
+
+    def test_time_limit(self):
+        start = time.monotonic()
+        job = self.plain("sleep", time_limit_ms=500)
+        self.check(job.run(), "timeout", 124, "time limit of 0.500 s")
+        self.assertLess(time.monotonic() - start, 5)
+        self.assertEqual(job.shells[0].exits[0]["signal"], signal.SIGTERM)
+
+    def test_kill_before_and_after_go(self):
+        job = self.plain("sleep")
+        job.wait(lambda: job.shells[0].ready, 20, "READY")
+        job.shells[0].send(KILL, "the owner said so".encode())
+        self.check(job.finish(), "cancelled", 143, "the owner said so")
+        job = self.plain("sleep").start()
+        job.wait(lambda: job.out(0, 2), 20, "output")
+        job.shells[0].send(KILL, b"the owner\xff said so")
+        self.check(job.finish(), "cancelled", 143, "the owner? said so")
+
+    def test_death_of_avowd(self):
+        """The socket closes: everything ends at once."""
+        job = self.plain("sleep", ranks=(3,)).start()
+        job.wait(lambda: all(job.out(r, 2) for r in range(3)), 20, "output")
+        self.assertTrue(processes_with(job.id))
+        job.shells[0].sock.close()
+        job.shells[0].eof = True
+        eventually(lambda: not processes_with(job.id), 2, "ranks gone")
+        job.shells[0].process.wait(2)
+
+    def test_death_of_the_monitor(self):
+        job = self.plain("hold", ranks=(1,)).start()
+        job.wait(lambda: processes_with(job.id), 20, "a rank")
+        job.shells[0].process.kill()
+        eventually(lambda: not processes_with(job.id), 2, "ranks gone")
+
+    def test_output_is_complete(self):
+        size = 20 << 20
+        job = self.plain("flood", size, ranks=(2,), allow_non_mpi=True).start()
+        # a reader that pauses: nothing may be lost, and the queue stays bounded
+        time.sleep(0.5)
+        self.assertTrue(job.finish(120)["ok"])
+        for rank in range(2):
+            out = job.out(rank)
+            self.assertEqual(len(out), size + len("the end of it\n"))
+            self.assertTrue(out.endswith(b"the end of it\n"))
+
+    def test_held_open_output(self):
+        """A grandchild that keeps stdout open does not keep the job alive."""
+        start = time.monotonic()
+        job = self.plain("hold")
+        self.assertTrue(job.run()["ok"])
+        self.assertLess(time.monotonic() - start, 6)
+        eventually(lambda: not processes_with(job.id), 2, "grandchild gone")
+
+    def test_telemetry(self):
+        job = self.plain("sdk")
+        self.assertTrue(job.run()["ok"])
+        self.assertEqual(job.shells[0].sdk, [(0, {"t": "begin", "i": 1}), (0, {"t": "note", "text": "hi"})])
+
+    def test_fabric_descriptor(self):
+        job = self.plain("fabric", ranks=(2,), allow_non_mpi=True)
+        self.assertTrue(job.run()["ok"])
+        for end in job.shells[0].fabric:
+            self.assertEqual(end.recv(100), b"hello")
+            self.assertEqual(end.recv(100), b"")  # nobody else holds it
+
+    def test_singletons(self):
+        self.check(self.plain(ranks=(2,)).run(), "singleton", 1, "do not see each other")
+        self.check(self.plain(ranks=(1, 1)).run(), "singleton", 1, "do not see each other")
+        self.assertTrue(self.plain(ranks=(2, 1), allow_non_mpi=True).run()["ok"])
+
+    def test_many_ranks(self):
+        """More descriptors than one message takes."""
+        job = self.plain(ranks=(300,), allow_non_mpi=True)
+        self.assertTrue(job.run(120)["ok"], job.describe()[:2000])
+        self.assertEqual(len(job.shells[0].exits), 300)
+
+    def test_frames_that_are_none(self):
+        job = self.plain("sleep").start()
+        job.wait(lambda: job.out(0, 2), 20, "output")
+        job.shells[0].pending = b"\xff\xff\xff\xff\x01"
+        job.shells[0].flush()
+        eventually(lambda: not processes_with(job.id), 2, "ranks gone")
+
+    def test_usage(self):
+        done = subprocess.run([SHELL, "--help"], capture_output=True, text=True, timeout=10)
+        self.assertEqual(done.returncode, 2)
+        self.assertIn("avowd", done.stderr)
+
+
+if __name__ == "__main__":
+    unittest.main(verbosity=2)
