@@ -17,7 +17,7 @@
 
 #define AVOW_HOST_HEAD 0          /* node index of the head: every collective goes through it */
 #define AVOW_HOST_TERM_MS 500     /* from SIGTERM to SIGKILL */
-#define AVOW_HOST_ABORT_MS 300   /* a rank that called MPI_Abort has this long to end itself */
+#define AVOW_HOST_ABORT_MS 300    /* a rank that called MPI_Abort has this long to end itself */
 #define AVOW_HOST_DRAIN_MS 1000   /* for output that grandchildren still hold open */
 #define AVOW_HOST_FLUSH_MS 5000   /* for the last frames */
 #define AVOW_HOST_ASKED_MAX 65536 /* modex questions open at once */
@@ -63,9 +63,9 @@ struct avow_host {
     uint32_t n_finished;
     uint64_t sdk_dropped;
     bool going;
-    bool paused; /* output is not read because avowd is slow */
-    bool failed; /* a failure was told to the head */
-    bool ended;  /* the outcome is known here */
+    bool paused;   /* output is not read because avowd is slow */
+    bool failed;   /* a failure was told to the head */
+    bool ended;    /* the outcome is known here */
     bool reported; /* DONE is queued */
     bool link_lost;
     struct avow_outcome outcome;

@@ -190,8 +190,8 @@ static bool pmi_read(struct avow_host_rank *r)
         pmi_close(r);
         return false;
     }
-    if (avow_pmi1_input(r->host->pmi1, r->local, AVOW_BYTES(chunk, (size_t)n), avow_host_now_ms(), &err) <
-        0) {
+    if (avow_pmi1_input(r->host->pmi1, r->local, AVOW_BYTES(chunk, (size_t)n), avow_host_now_ms(),
+                        &err) < 0) {
         avow_host_log(r->host, "rank %u: %s", r->end.rank, err.text);
         pmi_close(r);
     }
@@ -235,7 +235,8 @@ static bool job_read(struct avow_host_rank *r)
     if ((size_t)n > sizeof datagram || avow_link_congested(h->link))
         h->sdk_dropped++;
     else
-        avow_link_send(h->link, AVOW_SHELL_SDK, AVOW_BYTES_OF(head), AVOW_BYTES(datagram, (size_t)n));
+        avow_link_send(h->link, AVOW_SHELL_SDK, AVOW_BYTES_OF(head),
+                       AVOW_BYTES(datagram, (size_t)n));
     return true;
 }
 

@@ -7,13 +7,13 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define CHECK(call)                                                                                \
-    do {                                                                                           \
-        pmix_status_t rc_ = (call);                                                                \
-        if (rc_ != PMIX_SUCCESS) {                                                                 \
-            fprintf(stderr, "%s: %s\n", #call, PMIx_Error_string(rc_));                            \
-            return 3;                                                                              \
-        }                                                                                          \
+#define CHECK(call)                                                     \
+    do {                                                                \
+        pmix_status_t rc_ = (call);                                     \
+        if (rc_ != PMIX_SUCCESS) {                                      \
+            fprintf(stderr, "%s: %s\n", #call, PMIx_Error_string(rc_)); \
+            return 3;                                                   \
+        }                                                               \
     } while (0)
 
 static pmix_proc_t self, all;
