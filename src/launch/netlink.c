@@ -71,7 +71,7 @@ static void nest_end(const struct request *q, struct rtattr *a)
 static int talk(int fd, const struct request *q, const char *what, struct avow_error *err)
 {
     _Alignas(struct nlmsghdr) uint8_t answer[REQUEST_MAX * 2];
-    const struct nlmsghdr *h = (const struct nlmsghdr *)(const void *)answer;
+    struct nlmsghdr *h = (struct nlmsghdr *)(void *)answer;
     const struct nlmsgerr *e = NULL;
     ssize_t n = send(fd, q->bytes, q->len, 0);
 
