@@ -173,7 +173,7 @@ static bool parse_unit(const char **p, const struct unit *units, int64_t *out)
     while ((s[n] >= 'a' && s[n] <= 'z') || (s[n] >= 'A' && s[n] <= 'Z'))
         n++;
     for (const struct unit *u = units; u->name; u++) {
-        if (strlen(u->name) == n && memcmp(u->name, s, n) == 0) {
+        if (strlen(u->name) == n && strncmp(u->name, s, n) == 0) {
             *p = s + n;
             return !__builtin_mul_overflow(v, u->factor, out);
         }
