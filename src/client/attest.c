@@ -18,8 +18,7 @@ int avow_client_attest(struct avow_client *c, struct avow_error *err)
     rc = avow_client_each(c, false, attest_one, NULL, &e);
     c->phases.attest_ms = avow_now_ms() - began;
     for (size_t i = 0; i < c->n; i++)
-        if (c->nodes[i].state == AVOW_NODE_EVALUATED &&
-            !avow_verdict_accepts(&c->nodes[i].verdict))
+        if (c->nodes[i].state == AVOW_NODE_EVALUATED && !avow_verdict_accepts(&c->nodes[i].verdict))
             return AVOW_CLIENT_REFUSED;
     if (rc < 0 && err)
         *err = e;

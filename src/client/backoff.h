@@ -14,14 +14,14 @@
 #define AVOW_BACKOFF_CAP_MS 5000
 
 struct avow_backoff {
-    unsigned tries; /* in all, the first one included */
+    unsigned tries;   /* in all, the first one included */
     uint32_t base_ms; /* step after the first failure; doubles each time */
-    uint32_t cap_ms; /* of a step */
+    uint32_t cap_ms;  /* of a step */
 };
 
-#define AVOW_BACKOFF_DEFAULT                                                                       \
-    ((struct avow_backoff){ .tries = AVOW_TRIES_DEFAULT,                                           \
-                            .base_ms = AVOW_BACKOFF_BASE_MS,                                       \
+#define AVOW_BACKOFF_DEFAULT                                 \
+    ((struct avow_backoff){ .tries = AVOW_TRIES_DEFAULT,     \
+                            .base_ms = AVOW_BACKOFF_BASE_MS, \
                             .cap_ms = AVOW_BACKOFF_CAP_MS })
 
 /*

@@ -174,7 +174,7 @@ int avow_client_add_node(struct avow_client *c, const char *name, enum avow_tee 
     if (!n->address || (node_address && !n->node_address))
         return AVOW_FAIL(err, NOMEM, "out of memory");
     AVOW_TRY(avow_wire_new(n->address, c->leaf, &c->stop, &n->wire, err));
-    return avow_wire_new(n->address, c->leaf, &c->stop, &n->stream, err);
+    return avow_wire_new(n->address, c->leaf, &c->stop_streams, &n->stream, err);
 }
 
 int avow_client_use_plan(struct avow_client *c, const struct avow_plan *plan,
@@ -191,14 +191,20 @@ int avow_client_use_plan(struct avow_client *c, const struct avow_plan *plan,
     return 0;
 }
 
+/* relaxed, both: nothing else is published by them, and the wake-up makes the other side look */
+void avow_client_stop_streams(struct avow_client *c)
+{
+    atomic_store_explicit(&c->stop_streams, true, memory_order_relaxed);
+    for (size_t i = 0; i < c->n; i++)
+        avow_wire_wake(c->nodes[i].stream);
+}
+
 void avow_client_stop(struct avow_client *c)
 {
-    /* relaxed: nothing else is published by it, and the wake-up below makes them look */
     atomic_store_explicit(&c->stop, true, memory_order_relaxed);
-    for (size_t i = 0; i < c->n; i++) {
+    for (size_t i = 0; i < c->n; i++)
         avow_wire_wake(c->nodes[i].wire);
-        avow_wire_wake(c->nodes[i].stream);
-    }
+    avow_client_stop_streams(c);
 }
 
 /* ---- parallel work and the observer ---- */

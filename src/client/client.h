@@ -3,7 +3,8 @@
  * fetch. Nothing but the requests that attest it is sent to a node before its verdict is accepted,
  * and nothing of a job is sent to any node unless all are accepted.
  *
- * One thread calls these functions; they use more inside. avow_client_stop may come from any thread.
+ * One thread calls these functions; they use more inside. avow_client_stop may come from any
+ * thread.
  */
 #ifndef AVOW_CLIENT_CLIENT_H
 #define AVOW_CLIENT_CLIENT_H
@@ -20,20 +21,17 @@
 /* Outcomes, besides 0 and negative errors. */
 enum avow_client_outcome {
     AVOW_CLIENT_OK = 0,
-    AVOW_CLIENT_REFUSED = 1, /* a node's evidence was evaluated and refused, here */
+    AVOW_CLIENT_REFUSED = 1,    /* a node's evidence was evaluated and refused, here */
     AVOW_CLIENT_NOT_FORMED = 2, /* a node refused another one, or a pair could not confirm */
-    AVOW_CLIENT_FAILED = 3, /* the job ended, and not with COMPLETED */
+    AVOW_CLIENT_FAILED = 3,     /* the job ended, and not with COMPLETED */
 };
 
 /*
- * What happens, as it happens; calls never overlap, on any thread. @node is NULL if it is about all.
- *   retry     {"what","failed","tries","delay_ms","code","message"}
- *   attested  {"accepted","ms"}           the node's verdict is in
- *   formed    {}
- *   upload    {"name","have","size"}
- *   started   {}
- *   fetched   {"name","size"}
- * and the node's own events: state, progress, output, rank, note, lost (docs/protocols/node-api.md).
+ * What happens, as it happens; calls never overlap, on any thread. @node is NULL if it is about
+ * all. retry     {"what","failed","tries","delay_ms","code","message"} attested  {"accepted","ms"}
+ * the node's verdict is in formed    {} upload    {"name","have","size"} started   {} fetched
+ * {"name","size"} and the node's own events: state, progress, output, rank, note, lost
+ * (docs/protocols/node-api.md).
  */
 typedef void (*avow_client_event_fn)(void *ctx, const char *node, const char *type,
                                      const json_t *data);
@@ -41,7 +39,7 @@ typedef void (*avow_client_event_fn)(void *ctx, const char *node, const char *ty
 struct avow_client_options {
     const char *identity; /* PEM file; NULL: AVOW_IDENTITY, then $XDG_CONFIG_HOME/avow/client.pem */
     struct avow_backoff backoff; /* zeroed: the default */
-    avow_client_event_fn event; /* may be NULL */
+    avow_client_event_fn event;  /* may be NULL */
     void *ctx;
 };
 
@@ -55,28 +53,28 @@ struct avow_node {
     char name[AVOW_JOB_NODE_NAME_MAX + 1];
     enum avow_tee expect; /* NONE: any */
     char *address;
-    char *node_address; /* or NULL */
-    struct avow_wire *wire; /* requests */
+    char *node_address;       /* or NULL */
+    struct avow_wire *wire;   /* requests */
     struct avow_wire *stream; /* events */
 
     enum avow_node_state state;
     struct avow_verdict verdict; /* refused until judged */
-    json_t *claims; /* or NULL */
-    struct avow_error error; /* why it was not evaluated */
-    double attest_ms; /* connect, quote, transfer, verification */
-    double verify_ms; /* verification alone */
+    json_t *claims;              /* or NULL */
+    struct avow_error error;     /* why it was not evaluated */
+    double attest_ms;            /* connect, quote, transfer, verification */
+    double verify_ms;            /* verification alone */
     uint8_t spki[32];
     pthread_mutex_t lock; /* protects again: both wires may renew it */
     struct avow_key again;
 
-    json_t *formation; /* {"x25519","nonce"}: reply to propose */
+    json_t *formation;      /* {"x25519","nonce"}: reply to propose */
     struct avow_buf bundle; /* over the formation statement */
-    json_t *job; /* the job as the node last described it */
-    json_t *sync; /* sync telemetry, when it ended */
-    json_t *results; /* [{"name","size","sha256"}] fetched */
-    uint64_t last_event; /* sequence number */
-    bool ended; /* the final state's event was seen */
-    bool lost; /* its events cannot be had any more */
+    json_t *job;            /* the job as the node last described it */
+    json_t *sync;           /* sync telemetry, when it ended */
+    json_t *results;        /* [{"name","size","sha256"}] fetched */
+    uint64_t last_event;    /* sequence number */
+    bool ended;             /* the final state's event was seen */
+    bool lost;              /* its events cannot be had any more */
 };
 
 struct avow_phases {
@@ -87,12 +85,12 @@ struct avow_client {
     struct avow_client_options options;
     char *identity;
     struct avow_leaf *leaf;
-    atomic_bool stop; /* what all wires look at */
+    atomic_bool stop;     /* what all wires look at */
     pthread_mutex_t lock; /* protects the observer, pairs and uploaded; never held while waiting */
 
     struct avow_anchors anchors;
     const struct avow_policy *policy; /* borrowed: of the plan or the caller */
-    const struct avow_plan *plan; /* borrowed, or NULL */
+    const struct avow_plan *plan;     /* borrowed, or NULL */
     size_t n;
     struct avow_node *nodes; /* in the plan's order: sorted by name */
 
@@ -101,12 +99,12 @@ struct avow_client {
     struct avow_buf manifest;
     struct avow_buf roster;
     uint8_t roster_digest[32];
-    json_t *pairs; /* [{"verifier","member","verdict","ms"}] and confirmations */
-    json_t *links; /* [{"a","b","state","code","message","ms"}] */
+    json_t *pairs;     /* [{"verifier","member","verdict","ms"}] and confirmations */
+    json_t *links;     /* [{"a","b","state","code","message","ms"}] */
     uint64_t uploaded; /* bytes */
-    json_t *outcome; /* {"state","reason"} once the job ended */
+    json_t *outcome;   /* {"state","reason"} once the job ended */
     json_t *aggregate; /* once fetched */
-    int64_t began; /* unix ms */
+    int64_t began;     /* unix ms */
     struct avow_phases phases;
 };
 
@@ -149,8 +147,7 @@ AVOW_MUST_USE int avow_client_monitor(struct avow_client *c, struct avow_error *
 
 /* Fetch the results of every node into @dir/NODE/, check their digests, aggregate.
  * -AVOW_E_DIGEST: a file is not what the node said, or `same` values differ. */
-AVOW_MUST_USE int avow_client_fetch(struct avow_client *c, const char *dir,
-                                    struct avow_error *err);
+AVOW_MUST_USE int avow_client_fetch(struct avow_client *c, const char *dir, struct avow_error *err);
 
 /* Cancel job ->job on every node (each is tried; the first failure is returned). Clears stop. */
 AVOW_MUST_USE int avow_client_cancel(struct avow_client *c, const char *reason,
@@ -161,17 +158,20 @@ void avow_client_stop(struct avow_client *c);
 
 /* ---- used by the parts of the client ---- */
 
+/* Only the event streams. */
+void avow_client_stop_streams(struct avow_client *c);
+
 /* Quote, judge: fills verdict, claims, again and pin of @n. 0 when evaluated, accepted or not. */
 AVOW_MUST_USE int avow_node_attest(struct avow_node *n, struct avow_error *err);
 
 struct avow_node_call {
     const char *method;
     const char *path;
-    const json_t *json; /* body, or NULL */
-    struct avow_bytes raw; /* body, if not JSON */
-    uint32_t timeout_ms; /* 0: AVOW_NODE_TIMEOUT_MS */
-    bool once; /* repeating it after it may have been carried out does harm */
-    int also; /* an HTTP status besides 2xx whose body is wanted, or 0 */
+    const json_t *json;         /* body, or NULL */
+    struct avow_bytes raw;      /* body, if not JSON */
+    uint32_t timeout_ms;        /* 0: AVOW_NODE_TIMEOUT_MS */
+    bool once;                  /* repeating it after it may have been carried out does harm */
+    int also;                   /* an HTTP status besides 2xx whose body is wanted, or 0 */
     struct avow_buf *raw_reply; /* instead of JSON, or NULL */
 };
 #define AVOW_NODE_TIMEOUT_MS 60000
@@ -183,18 +183,19 @@ struct avow_node_call {
 AVOW_MUST_USE int avow_node_call(struct avow_node *n, const struct avow_node_call *call,
                                  json_t **reply, struct avow_error *err);
 
-/* The events of a job, handed to @sink as they come, from ->last_event on; until the stream ends. */
+/* The events of a job, handed to @sink as they come, from ->last_event on; until the stream ends.
+ */
 AVOW_MUST_USE int avow_node_stream(struct avow_node *n, const char *path,
                                    int (*sink)(void *ctx, struct avow_bytes piece), void *ctx,
                                    struct avow_error *err);
 
-/* Sleep after failure number @failed, if it is worth trying again (then true); tell the observer. */
+/* Sleep after failure number @failed, if it is worth trying again (then true); tell the observer.
+ */
 bool avow_node_backoff(struct avow_node *n, struct avow_wire *w, const char *what, unsigned failed,
                        const struct avow_error *why);
 
 /* Tell the observer; consumes @take_data. */
-void avow_client_emit(struct avow_client *c, const char *node, const char *type,
-                      json_t *take_data);
+void avow_client_emit(struct avow_client *c, const char *node, const char *type, json_t *take_data);
 
 /* Call fn for every node in parallel, gather the results: the first negative one, else the largest.
  * The error is prefixed with the node's name. */

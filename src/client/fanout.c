@@ -36,7 +36,8 @@ void avow_fanout(size_t n, bool all, void (*fn)(void *ctx, size_t i), void *ctx)
 
     (void)pthread_attr_init(&attr);
     (void)pthread_attr_setstacksize(&attr, STACK_BYTES);
-    /* one of them is the caller itself, so that the work is done even where no thread can be made */
+    /* one of them is the caller itself, so that the work is done even where no thread can be made
+     */
     while (threads && started + 1 < n_threads &&
            pthread_create(&threads[started], &attr, run, &w) == 0)
         started++;

@@ -87,11 +87,11 @@ static int quote(struct avow_node *n, struct avow_wire *w, struct avow_error *er
     struct avow_wire_reply reply = { .body = AVOW_BUF(AVOW_BUNDLE_MAX * 2) };
     avow_auto(avow_buf_done) struct avow_buf body = { 0 };
     avow_autojson json_t *doc = NULL;
+    struct avow_verdict verdict = { 0 }; /* refused until judged */
     const char *bundle = NULL;
     double began = 0;
     int rc = 0;
 
-    memset(&n->verdict, 0, sizeof n->verdict); /* refused until judged */
     if (avow_random(rq.nonce, sizeof rq.nonce) < 0)
         return AVOW_FAIL(err, CRYPTO, "no random bytes");
     rc = avow_wire_do(w, &rq, &reply, err);
@@ -103,7 +103,8 @@ static int quote(struct avow_node *n, struct avow_wire *w, struct avow_error *er
     AVOW_TRY(avow_json_get_str(doc, "bundle", &bundle, err));
     AVOW_TRY(avow_wire_statement(w, &statement, err));
     began = avow_now_ms();
-    AVOW_TRY(judge(n, bundle, avow_buf_view(&statement), &n->verdict, &n->claims, err));
+    AVOW_TRY(judge(n, bundle, avow_buf_view(&statement), &verdict, &n->claims, err));
+    n->verdict = verdict;
     n->verify_ms = avow_now_ms() - began;
     n->state = AVOW_NODE_EVALUATED;
     if (!avow_verdict_accepts(&n->verdict))
@@ -135,9 +136,9 @@ int avow_node_attest(struct avow_node *n, struct avow_error *err)
             *err = e;
         return rc;
     }
-    avow_client_emit(n->client, n->name, "attested",
-                     json_pack("{s:b, s:f}", "accepted", avow_verdict_accepts(&n->verdict), "ms",
-                               n->attest_ms));
+    avow_client_emit(
+        n->client, n->name, "attested",
+        json_pack("{s:b, s:f}", "accepted", avow_verdict_accepts(&n->verdict), "ms", n->attest_ms));
     return 0;
 }
 
@@ -256,11 +257,9 @@ int avow_node_stream(struct avow_node *n, const char *path,
                      int (*sink)(void *ctx, struct avow_bytes piece), void *ctx,
                      struct avow_error *err)
 {
-    struct avow_wire_request rq = { .kind = AVOW_WIRE_JOB,
-                                    .method = "GET",
-                                    .path = path,
-                                    .sink = sink,
-                                    .sink_ctx = ctx };
+    struct avow_wire_request rq = {
+        .kind = AVOW_WIRE_JOB, .method = "GET", .path = path, .sink = sink, .sink_ctx = ctx
+    };
     struct avow_wire_reply reply = { .body = AVOW_BUF(1u << 16) };
     avow_auto(avow_buf_done) struct avow_buf body = { 0 };
     int rc = attempt(n, n->stream, &rq, &reply, err);

@@ -17,20 +17,18 @@ static const struct avow_schema text = { .type = AVOW_YAML_STRING };
 static const struct avow_schema words = { .type = AVOW_YAML_LIST,
                                           .item = &text,
                                           .max = AVOW_MANIFEST_ARGS_MAX };
-static const struct avow_schema path_value = { .type = AVOW_YAML_STRING,
-                                               .what = "a path",
-                                               .min = 1,
-                                               .max = PATH_MAX - 1 };
+static const struct avow_schema path_value = {
+    .type = AVOW_YAML_STRING, .what = "a path", .min = 1, .max = PATH_MAX - 1
+};
 static const struct avow_schema job_name = { .type = AVOW_YAML_STRING,
                                              .min = 1,
                                              .max = AVOW_JOB_NAME_MAX };
 static const struct avow_schema node_name = { .type = AVOW_YAML_STRING,
                                               .min = 1,
                                               .max = AVOW_JOB_NODE_NAME_MAX };
-static const struct avow_schema address = { .type = AVOW_YAML_STRING,
-                                            .what = "host:port",
-                                            .min = 3,
-                                            .max = ADDRESS_MAX };
+static const struct avow_schema address = {
+    .type = AVOW_YAML_STRING, .what = "host:port", .min = 3, .max = ADDRESS_MAX
+};
 static const struct avow_schema env = { .type = AVOW_YAML_DICT,
                                         .item = &text,
                                         .max = AVOW_MANIFEST_ENV_MAX };
@@ -49,10 +47,9 @@ static const struct avow_schema outputs_max = { .type = AVOW_YAML_SIZE,
                                                 .max = (int64_t)AVOW_MANIFEST_FILE_MAX };
 static const struct avow_schema any = { .type = AVOW_YAML_ANY };
 static const struct avow_schema any_map = { .type = AVOW_YAML_DICT, .item = &any };
-static const struct avow_schema policy = { .type = AVOW_YAML_EITHER,
-                                           .what = "a path or a policy",
-                                           .scalar = &path_value,
-                                           .map = &any_map };
+static const struct avow_schema policy = {
+    .type = AVOW_YAML_EITHER, .what = "a path or a policy", .scalar = &path_value, .map = &any_map
+};
 
 static const struct avow_schema_key program_keys[] = {
     { "path", &path_value, true },
@@ -62,29 +59,25 @@ static const struct avow_schema_key program_keys[] = {
 static const struct avow_schema program = { .type = AVOW_YAML_MAP, .keys = program_keys };
 
 static const struct avow_schema_key node_keys[] = {
-    { "name", &node_name, true },    { "tee", &text, true },
-    { "ranks", &ranks, false },      { "inputs", &inputs, false },
-    { "address", &address, false },  { "node-address", &address, false },
+    { "name", &node_name, true },   { "tee", &text, true },
+    { "ranks", &ranks, false },     { "inputs", &inputs, false },
+    { "address", &address, false }, { "node-address", &address, false },
     { NULL, NULL, false },
 };
 static const struct avow_schema node = { .type = AVOW_YAML_MAP, .keys = node_keys };
-static const struct avow_schema nodes = { .type = AVOW_YAML_LIST,
-                                          .item = &node,
-                                          .min = 2,
-                                          .max = AVOW_PLAN_NODES_MAX };
+static const struct avow_schema nodes = {
+    .type = AVOW_YAML_LIST, .item = &node, .min = 2, .max = AVOW_PLAN_NODES_MAX
+};
 
-static const struct avow_schema ratio_pair = { .type = AVOW_YAML_LIST,
-                                               .what = "[numerator, denominator]",
-                                               .item = &text,
-                                               .min = 2,
-                                               .max = 2 };
+static const struct avow_schema ratio_pair = {
+    .type = AVOW_YAML_LIST, .what = "[numerator, denominator]", .item = &text, .min = 2, .max = 2
+};
 static const struct avow_schema ratio = { .type = AVOW_YAML_DICT, .item = &ratio_pair, .max = 64 };
 static const struct avow_schema names = { .type = AVOW_YAML_LIST, .item = &text, .max = 256 };
 static const struct avow_schema_key aggregate_keys[] = {
-    { "file", &path_value, false }, { "sum", &names, false },  { "mean", &names, false },
-    { "min", &names, false },       { "max", &names, false },  { "same", &names, false },
-    { "ratio", &ratio, false },     { "same-files", &names, false },
-    { NULL, NULL, false },
+    { "file", &path_value, false }, { "sum", &names, false },        { "mean", &names, false },
+    { "min", &names, false },       { "max", &names, false },        { "same", &names, false },
+    { "ratio", &ratio, false },     { "same-files", &names, false }, { NULL, NULL, false },
 };
 static const struct avow_schema aggregate = { .type = AVOW_YAML_MAP, .keys = aggregate_keys };
 
@@ -110,10 +103,9 @@ static const struct avow_schema_key place_keys[] = {
     { NULL, NULL, false },
 };
 static const struct avow_schema place = { .type = AVOW_YAML_MAP, .keys = place_keys };
-static const struct avow_schema cluster_schema = { .type = AVOW_YAML_DICT,
-                                                   .item = &place,
-                                                   .min = 1,
-                                                   .max = AVOW_PLAN_NODES_MAX };
+static const struct avow_schema cluster_schema = {
+    .type = AVOW_YAML_DICT, .item = &place, .min = 1, .max = AVOW_PLAN_NODES_MAX
+};
 
 /* ---- the parts ---- */
 
@@ -125,7 +117,7 @@ struct loader {
     struct avow_error *err;
 };
 
-#define AT(l, value, code, ...)                                                                    \
+#define AT(l, value, code, ...) \
     avow_yaml_fail((l)->yaml, (value), AVOW_E_##code, (l)->err, __VA_ARGS__)
 
 bool avow_address_split(const char *addr, char *host, size_t n, uint16_t *port)
@@ -198,7 +190,7 @@ static int load_inputs(struct loader *l, const json_t *map, struct avow_plan_nod
     n->inputs = calloc(json_object_size(map), sizeof *n->inputs);
     if (!n->inputs)
         return AVOW_FAIL(l->err, NOMEM, "out of memory");
-    json_object_foreach((json_t *)(uintptr_t)map, name, value) {
+    json_object_foreach ((json_t *)(uintptr_t)map, name, value) {
         struct avow_plan_input *in = &n->inputs[n->n_inputs];
 
         if (!avow_job_file_name_ok(name))
@@ -269,7 +261,7 @@ static int load_nodes(struct loader *l, const json_t *list)
     p->nodes = calloc(json_array_size(list), sizeof *p->nodes);
     if (!p->nodes)
         return AVOW_FAIL(l->err, NOMEM, "out of memory");
-    json_array_foreach(list, i, entry) {
+    json_array_foreach (list, i, entry) {
         p->n_nodes++;
         AVOW_TRY(load_node(l, entry, &p->nodes[i]));
         for (size_t j = 0; j < i; j++) {
@@ -304,7 +296,7 @@ static int load_env(struct loader *l, json_t *section)
     const char *name = NULL;
     json_t *value = NULL;
 
-    json_object_foreach(section, name, value)
+    json_object_foreach (section, name, value)
         if (!avow_job_env_name_ok(name))
             return AT(l, value, FORMAT, "env: a job may not set \"%.64s\"", name);
     l->plan->env = section ? json_incref(section) : json_object();
@@ -356,8 +348,8 @@ int avow_roots_load(const char *path, struct avow_anchors *anchors, struct avow_
     int rc = 0;
 
     if (!f)
-        return errno == ENOENT ? AVOW_FAIL(err, NOTFOUND, "%s: there is no such file", path) :
-                                 AVOW_FAIL_SYS(err, "%s: %s", path, strerrordesc_np(errno));
+        return errno == ENOENT ? AVOW_FAIL(err, NOTFOUND, "%s: there is no such file", path)
+                               : AVOW_FAIL_SYS(err, "%s: %s", path, strerrordesc_np(errno));
     while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
         if (avow_buf_put(&pem, chunk, n) < 0)
             return AVOW_FAIL(err, LIMIT, "%s: more than %u bytes", path, ROOTS_MAX);
@@ -415,7 +407,7 @@ static int load_aggregate(struct loader *l, json_t *section)
 
     if (!section)
         return 0;
-    json_array_foreach(json_object_get(section, "same-files"), i, file)
+    json_array_foreach (json_object_get(section, "same-files"), i, file)
         if (!avow_job_file_name_ok(json_string_value(file)))
             return AT(l, file, FORMAT, "same-files: \"%.64s\" is not the name of a result",
                       json_string_value(file));
@@ -537,11 +529,11 @@ static int manifest_strings(const struct avow_plan *p, struct avow_manifest *m,
     m->env = calloc(json_object_size(p->env) + 1, sizeof *m->env);
     if (!m->args || !m->env)
         return AVOW_FAIL(err, NOMEM, "out of memory");
-    json_array_foreach(p->args, i, v) {
+    json_array_foreach (p->args, i, v) {
         if (!(m->args[m->n_args++] = strdup(json_string_value(v))))
             return AVOW_FAIL(err, NOMEM, "out of memory");
     }
-    json_object_foreach(p->env, name, v) {
+    json_object_foreach (p->env, name, v) {
         struct avow_job_env *e = &m->env[m->n_env++];
 
         e->name = strdup(name);

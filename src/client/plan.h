@@ -17,14 +17,14 @@
 
 struct avow_plan_input {
     char name[AVOW_JOB_FILE_NAME_MAX + 1]; /* on the node */
-    char *path; /* here; owned */
+    char *path;                            /* here; owned */
 };
 
 struct avow_plan_node {
     char name[AVOW_JOB_NODE_NAME_MAX + 1];
     enum avow_tee tee;
     uint32_t ranks;
-    char *address; /* host:port of the API; owned */
+    char *address;      /* host:port of the API; owned */
     char *node_address; /* host:port for other nodes; owned */
     size_t n_inputs;
     struct avow_plan_input *inputs; /* owned */
@@ -33,16 +33,16 @@ struct avow_plan_node {
 struct avow_plan {
     char *path; /* of the job file, as given; owned */
     char name[AVOW_JOB_NAME_MAX + 1];
-    char *program; /* path; owned */
-    json_t *args; /* list of strings; owned */
-    json_t *env; /* object of strings; owned */
-    struct avow_policy *policy; /* owned */
+    char *program;               /* path; owned */
+    json_t *args;                /* list of strings; owned */
+    json_t *env;                 /* object of strings; owned */
+    struct avow_policy *policy;  /* owned */
     struct avow_buf policy_text; /* its canonical JSON */
     struct avow_anchors anchors; /* the built-in ones and those of simulated-roots */
-    char *roots; /* path of simulated-roots, or NULL; owned */
+    char *roots;                 /* path of simulated-roots, or NULL; owned */
     uint64_t time_limit_ms;
     uint64_t outputs_max;
-    char *output; /* folder for results; owned */
+    char *output;      /* folder for results; owned */
     json_t *aggregate; /* the section as written, or NULL; owned */
     size_t n_nodes;
     struct avow_plan_node *nodes; /* sorted by name; owned */

@@ -9,7 +9,7 @@
 #define AVOW_SSE_EVENT_MAX (256u << 10) /* bytes of one event's text */
 
 struct avow_sse_event {
-    uint64_t id; /* 0 if the event had none */
+    uint64_t id;      /* 0 if the event had none */
     const char *type; /* "message" if the event had none */
     const char *data; /* lines joined by \n */
 };

@@ -15,9 +15,9 @@
 struct connection {
     uint8_t exporter[32]; /* names the connection: no two TLS connections have the same */
     uint8_t server_spki[32];
-    uint8_t nonce[32]; /* QUOTE */
-    uint8_t ekm[32]; /* QUOTE */
-    struct avow_key again; /* QUOTE: the secret that later connections are tied to */
+    uint8_t nonce[32];       /* QUOTE */
+    uint8_t ekm[32];         /* QUOTE */
+    struct avow_key again;   /* QUOTE: the secret that later connections are tied to */
     uint8_t again_reply[32]; /* AGAIN: what the server has to answer */
 };
 
@@ -39,9 +39,9 @@ struct avow_wire {
     struct avow_wire_reply *reply;
     struct avow_error *err; /* of the request under way */
     char again_body[128];
-    struct avow_bytes body; /* what is left to send */
+    struct avow_bytes body;  /* what is left to send */
     struct avow_bytes whole; /* the body again from its start */
-    bool released; /* the request may be, or has been, sent */
+    bool released;           /* the request may be, or has been, sent */
     int sink_rc;
 };
 
@@ -408,8 +408,8 @@ static int transfer(struct avow_wire *w)
     /* "Expect:" - a part of 4 MiB is sent at once, not after a round trip */
     headers = curl_slist_append(NULL, "Expect:");
     if (headers)
-        (void)curl_slist_append(headers, w->rq->raw ? "Content-Type: application/octet-stream" :
-                                                      "Content-Type: application/json");
+        (void)curl_slist_append(headers, w->rq->raw ? "Content-Type: application/octet-stream"
+                                                    : "Content-Type: application/json");
     (void)curl_easy_setopt(w->easy, CURLOPT_ERRORBUFFER, detail);
     rc = set_request(w, headers);
     if (rc == CURLE_OK && curl_multi_add_handle(w->multi, w->easy) != CURLM_OK)

@@ -1,8 +1,8 @@
 /*
  * Wire: one connection to one node, on libcurl, and the only place where a request leaves the
  * client. Its rule: on a connection that is not the attested one nothing is sent but the requests
- * that attest it (quote, again) and healthz. The rule is applied when the connection is up and before
- * the first byte of the request (CURLOPT_PREREQFUNCTION), by the TLS exporter of that very
+ * that attest it (quote, again) and healthz. The rule is applied when the connection is up and
+ * before the first byte of the request (CURLOPT_PREREQFUNCTION), by the TLS exporter of that very
  * connection, so that a connection replaced behind our back, for whatever reason, carries nothing.
  *
  * A wire is used from one thread at a time; avow_wire_wake from any.
@@ -22,27 +22,28 @@ struct avow_wire; /* owned */
 
 enum avow_wire_kind {
     AVOW_WIRE_JOB = 0, /* whatever needs the attested connection */
-    AVOW_WIRE_QUOTE, /* POST /v1/attestation/quote */
-    AVOW_WIRE_AGAIN, /* POST /v1/attestation/again */
-    AVOW_WIRE_HEALTH, /* GET /v1/healthz */
+    AVOW_WIRE_QUOTE,   /* POST /v1/attestation/quote */
+    AVOW_WIRE_AGAIN,   /* POST /v1/attestation/again */
+    AVOW_WIRE_HEALTH,  /* GET /v1/healthz */
 };
 
 struct avow_wire_request {
     enum avow_wire_kind kind;
-    const char *method; /* JOB: "GET", "POST", "PUT", "DELETE" */
-    const char *path; /* JOB: with its query */
-    struct avow_bytes body; /* JOB */
-    bool raw; /* JOB: the body is file content, not JSON */
-    uint8_t nonce[32]; /* QUOTE */
+    const char *method;           /* JOB: "GET", "POST", "PUT", "DELETE" */
+    const char *path;             /* JOB: with its query */
+    struct avow_bytes body;       /* JOB */
+    bool raw;                     /* JOB: the body is file content, not JSON */
+    uint8_t nonce[32];            /* QUOTE */
     const struct avow_key *again; /* AGAIN */
-    uint32_t timeout_ms; /* for all of it; 0: none (a stream) */
-    /* takes the body of a 200 piece by piece; NULL: it goes to the reply. Negative: stop with that. */
+    uint32_t timeout_ms;          /* for all of it; 0: none (a stream) */
+    /* takes the body of a 200 piece by piece; NULL: it goes to the reply. Negative: stop with that.
+     */
     int (*sink)(void *ctx, struct avow_bytes piece);
     void *sink_ctx;
 };
 
 struct avow_wire_reply {
-    int status; /* HTTP */
+    int status;           /* HTTP */
     struct avow_buf body; /* of the caller: AVOW_BUF(AVOW_WIRE_REPLY_MAX), avow_buf_done it */
 };
 
