@@ -87,21 +87,22 @@ static int put(struct job *j, const char *section, const char *key, json_t *take
         json_decref(take_value);
         return AVOW_FAIL(j->err, NOMEM, "out of memory");
     }
-    return json_object_set_new(obj, key, take_value) == 0 ?
-               0 :
-               AVOW_FAIL(j->err, NOMEM, "out of memory");
+    return json_object_set_new(obj, key, take_value) == 0
+               ? 0
+               : AVOW_FAIL(j->err, NOMEM, "out of memory");
 }
 
 static int folds(struct job *j, const json_t *spec)
 {
-    static const char *const names[] = { [SUM] = "sum", [MEAN] = "mean", [MIN] = "min",
-                                         [MAX] = "max" };
+    static const char *const names[] = {
+        [SUM] = "sum", [MEAN] = "mean", [MIN] = "min", [MAX] = "max"
+    };
 
     for (int op = SUM; op <= MAX; op++) {
         size_t i = 0;
         json_t *key = NULL;
 
-        json_array_foreach(json_object_get(spec, names[op]), i, key) {
+        json_array_foreach (json_object_get(spec, names[op]), i, key) {
             double v = 0;
 
             AVOW_TRY(fold(j, (enum op)op, json_string_value(key), &v));
@@ -116,7 +117,7 @@ static int ratios(struct job *j, json_t *section)
     const char *name = NULL;
     json_t *pair = NULL;
 
-    json_object_foreach(section, name, pair) {
+    json_object_foreach (section, name, pair) {
         const char *top = json_string_value(json_array_get(pair, 0));
         const char *bottom = json_string_value(json_array_get(pair, 1));
         double a = 0;
@@ -133,11 +134,11 @@ static int ratios(struct job *j, json_t *section)
 
 static int differs(struct job *j, const char *what, size_t a, size_t b)
 {
-    json_t *row = json_pack("{s:s, s:s, s:s}", "what", what, "a", j->in[a].node, "b",
-                            j->in[b].node);
+    json_t *row =
+        json_pack("{s:s, s:s, s:s}", "what", what, "a", j->in[a].node, "b", j->in[b].node);
 
-    return json_array_append_new(j->differs, row) == 0 ? 0 :
-                                                         AVOW_FAIL(j->err, NOMEM, "out of memory");
+    return json_array_append_new(j->differs, row) == 0 ? 0
+                                                       : AVOW_FAIL(j->err, NOMEM, "out of memory");
 }
 
 static int same_values(struct job *j, const json_t *list)
@@ -145,7 +146,7 @@ static int same_values(struct job *j, const json_t *list)
     size_t k = 0;
     json_t *key = NULL;
 
-    json_array_foreach(list, k, key) {
+    json_array_foreach (list, k, key) {
         const json_t *first = NULL;
         const json_t *v = NULL;
 
@@ -165,7 +166,7 @@ static const char *digest_of(const json_t *results, const char *name)
     size_t i = 0;
     json_t *r = NULL;
 
-    json_array_foreach(results, i, r) {
+    json_array_foreach (results, i, r) {
         const char *n = json_string_value(json_object_get(r, "name"));
 
         if (n && strcmp(n, name) == 0)
@@ -179,7 +180,7 @@ static int same_files(struct job *j, const json_t *list)
     size_t k = 0;
     json_t *item = NULL;
 
-    json_array_foreach(list, k, item) {
+    json_array_foreach (list, k, item) {
         const char *file = json_string_value(item);
         const char *first = NULL;
 
@@ -187,8 +188,7 @@ static int same_files(struct job *j, const json_t *list)
             const char *d = digest_of(j->in[i].results, file);
 
             if (!d)
-                return AVOW_FAIL(j->err, NOTFOUND, "node %s has no result %s", j->in[i].node,
-                                 file);
+                return AVOW_FAIL(j->err, NOTFOUND, "node %s has no result %s", j->in[i].node, file);
             if (!first)
                 first = d;
             else if (strcmp(first, d) != 0)

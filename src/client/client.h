@@ -85,7 +85,8 @@ struct avow_client {
     struct avow_client_options options;
     char *identity;
     struct avow_leaf *leaf;
-    atomic_bool stop;     /* what all wires look at */
+    atomic_bool stop;         /* what requests look at */
+    atomic_bool stop_streams; /* what event streams look at */
     pthread_mutex_t lock; /* protects the observer, pairs and uploaded; never held while waiting */
 
     struct avow_anchors anchors;

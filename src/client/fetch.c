@@ -9,7 +9,7 @@
 #include "crypto/hash.h"
 
 #define PART_MAX (4u << 20) /* bytes that one GET gives */
-#define FILES_MAX 10000 /* results of one node */
+#define FILES_MAX 10000     /* results of one node */
 #define SUMMARY_MAX (16u << 20)
 #define PATH_BYTES 512
 #define PARTIAL ".avow-part" /* suffix while a file is on its way */
@@ -145,7 +145,7 @@ static int within_limit(const struct avow_node *n, const json_t *files, struct a
     size_t i = 0;
     json_t *f = NULL;
 
-    json_array_foreach(files, i, f) {
+    json_array_foreach (files, i, f) {
         int64_t size = 0;
 
         AVOW_TRY(avow_json_get_int(f, "size", 0, (int64_t)AVOW_MANIFEST_FILE_MAX, &size, err));
@@ -173,7 +173,7 @@ static int fetch_node(struct avow_node *n, void *ctx, struct avow_error *err)
     AVOW_TRY(avow_node_call(n, &call, &reply, err));
     AVOW_TRY(avow_json_get_array(reply, "files", FILES_MAX, &files, err));
     AVOW_TRY(within_limit(n, files, err));
-    json_array_foreach(files, i, entry)
+    json_array_foreach (files, i, entry)
         AVOW_TRY(fetch_file(n, dir, entry, err));
     json_decref(n->results);
     n->results = json_incref(files);
@@ -242,7 +242,8 @@ static int check_same(const struct avow_client *c, struct avow_error *err)
 
     if (!first)
         return 0;
-    return AVOW_FAIL(err, DIGEST, "%s should be the same on all nodes but differs between %s and %s",
+    return AVOW_FAIL(err, DIGEST,
+                     "%s should be the same on all nodes but differs between %s and %s",
                      json_string_value(json_object_get(first, "what")),
                      json_string_value(json_object_get(first, "a")),
                      json_string_value(json_object_get(first, "b")));

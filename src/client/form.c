@@ -57,11 +57,10 @@ static int propose(struct avow_node *n, void *ctx, struct avow_error *err)
 {
     struct avow_client *c = n->client;
     avow_autojson json_t *reply = NULL;
-    avow_autojson json_t *body =
-        json_pack("{s:s, s:i, s:s, s:s, s:s, s:O}", "formation", c->formation, "epoch", EPOCH,
-                  "manifest", avow_buf_cstr(&c->manifest), "policy",
-                  avow_buf_cstr(&c->plan->policy_text), "member", n->name, "members",
-                  (json_t *)ctx);
+    avow_autojson json_t *body = json_pack(
+        "{s:s, s:i, s:s, s:s, s:s, s:O}", "formation", c->formation, "epoch", EPOCH, "manifest",
+        avow_buf_cstr(&c->manifest), "policy", avow_buf_cstr(&c->plan->policy_text), "member",
+        n->name, "members", (json_t *)ctx);
     struct avow_node_call call = { .method = "POST", .path = PROPOSE, .json = body, .once = true };
 
     if (!body)
@@ -143,8 +142,8 @@ static int send_roster(struct avow_node *n, void *ctx, struct avow_error *err)
 {
     struct avow_client *c = n->client;
     avow_autojson json_t *reply = NULL;
-    avow_autojson json_t *body = json_pack("{s:s, s:s}", "formation", c->formation, "roster",
-                                           avow_buf_cstr(&c->roster));
+    avow_autojson json_t *body =
+        json_pack("{s:s, s:s}", "formation", c->formation, "roster", avow_buf_cstr(&c->roster));
     struct avow_node_call call = { .method = "POST", .path = ROSTER, .json = body, .once = true };
     const char *bundle = NULL;
 
@@ -238,7 +237,7 @@ static int confirm(struct avow_node *n, void *ctx, struct avow_error *err)
 
     AVOW_TRY(avow_node_call(n, &call, &reply, err));
     AVOW_TRY(avow_json_get_array(reply, "pairs", AVOW_PLAN_NODES_MAX, &pairs, err));
-    json_array_foreach(pairs, i, pair) {
+    json_array_foreach (pairs, i, pair) {
         int one = add_link(n, pair, err);
 
         AVOW_TRY(one);
@@ -261,11 +260,15 @@ static int abandon_one(struct avow_node *n, void *ctx, struct avow_error *err)
 /* Best effort: a node that does not hear it lets the formation expire. */
 static void abandon(struct avow_client *c)
 {
+    bool stopped = atomic_exchange_explicit(&c->stop, false, memory_order_relaxed);
     char path[96];
+    int rc = 0;
 
     (void)snprintf(path, sizeof path, "/v1/mutual-attestation/%s", c->formation);
-    if (avow_client_each(c, false, abandon_one, path, NULL) != 0)
-        return;
+    rc = avow_client_each(c, false, abandon_one, path, NULL);
+    (void)rc;
+    if (stopped)
+        atomic_store_explicit(&c->stop, true, memory_order_relaxed);
 }
 
 static int form(struct avow_client *c, struct avow_error *err)

@@ -6,7 +6,7 @@
 #include "codec/text.h"
 
 #define PART_MAX (4u << 20) /* bytes of one PUT */
-#define STALLS_MAX 8 /* replies in a row that take nothing */
+#define STALLS_MAX 8        /* replies in a row that take nothing */
 #define PATH_BYTES 512
 #define INPUT_PREFIX "input/"
 
@@ -109,8 +109,8 @@ static int send_file(struct upload *u, struct avow_error *err)
             (void)pthread_mutex_unlock(&c->lock);
         }
         avow_client_emit(c, u->node->name, "upload",
-                         json_pack("{s:s, s:I, s:I}", "name", u->name, "have",
-                                   (json_int_t)u->have, "size", (json_int_t)u->size));
+                         json_pack("{s:s, s:I, s:I}", "name", u->name, "have", (json_int_t)u->have,
+                                   "size", (json_int_t)u->size));
     }
     return 0;
 }
@@ -152,7 +152,7 @@ static int submit_one(struct avow_node *n, void *ctx, struct avow_error *err)
         return AVOW_FAIL(err, NOMEM, "out of memory");
     AVOW_TRY(avow_node_call(n, &call, &reply, err));
     AVOW_TRY(avow_json_get_array(reply, "needs", AVOW_MANIFEST_INPUTS_MAX + 1, &needs, err));
-    json_array_foreach(needs, i, need)
+    json_array_foreach (needs, i, need)
         AVOW_TRY(upload_need(n, need, part, err));
     return 0;
 }
@@ -168,8 +168,7 @@ static int start_one(struct avow_node *n, void *ctx, struct avow_error *err)
 
 int avow_client_submit(struct avow_client *c, struct avow_error *err)
 {
-    avow_autojson json_t *body =
-        json_pack("{s:s, s:s}", "job", c->job, "formation", c->formation);
+    avow_autojson json_t *body = json_pack("{s:s, s:s}", "job", c->job, "formation", c->formation);
     double began = avow_now_ms();
     char path[96];
 
@@ -187,10 +186,9 @@ int avow_client_submit(struct avow_client *c, struct avow_error *err)
 static int cancel_one(struct avow_node *n, void *ctx, struct avow_error *err)
 {
     char path[96];
-    struct avow_node_call call = { .method = "POST",
-                                   .path = path,
-                                   .json = ctx,
-                                   .timeout_ms = 5000 };
+    struct avow_node_call call = {
+        .method = "POST", .path = path, .json = ctx, .timeout_ms = 5000
+    };
 
     (void)snprintf(path, sizeof path, "/v1/jobs/%s/cancel", n->client->job);
     return avow_node_call(n, &call, NULL, err);

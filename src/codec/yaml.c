@@ -334,8 +334,7 @@ static int scalar_of(struct reader *r, const yaml_event_t *ev, const struct avow
 
 /* ---- unknown keys ---- */
 
-/* Levenshtein distance, or a large number for words too long to be a slip. */
-static size_t distance(const char *a, const char *b)
+size_t avow_word_distance(const char *a, const char *b)
 {
     enum { WORD_MAX = 40 };
     size_t row[WORD_MAX + 1];
@@ -371,7 +370,7 @@ static int unknown_key(struct reader *r, yaml_mark_t at, const struct avow_schem
     avow_auto(avow_buf_done) struct avow_buf known = AVOW_BUF(256);
 
     for (const struct avow_schema_key *k = s->keys; k->name; k++) {
-        size_t d = distance(name, k->name);
+        size_t d = avow_word_distance(name, k->name);
 
         if (d < best && d < strlen(k->name)) {
             best = d;

@@ -79,6 +79,10 @@ json_t *avow_yaml_value(const struct avow_yaml *y);
 int avow_yaml_fail(const struct avow_yaml *y, const json_t *value, int code, struct avow_error *err,
                    const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 
+/* Edits (insert, delete, replace a character) between two words: for "did you mean". Words of more
+ * than 40 characters are never near anything. */
+size_t avow_word_distance(const char *a, const char *b);
+
 /* The scalar rules by themselves, for command lines. @text is all of the value. -AVOW_E_FORMAT. */
 AVOW_MUST_USE int avow_parse_size(const char *text, int64_t *bytes);
 AVOW_MUST_USE int avow_parse_duration(const char *text, int64_t *ms);
