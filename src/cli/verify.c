@@ -162,6 +162,7 @@ static int run(struct avow_cli *cli, const struct avow_args *args)
     in = (struct avow_judge_in){ .bundle = avow_buf_view(&j->bundle),
                                  .anchors = &j->anchors,
                                  .policy = j->policy,
+                                 .unbound_ok = true,
                                  .now = j->now };
     if (avow_judge(&in, &j->claims, &j->verdict, &err) < 0) {
         avow_print_error(cli, &err);
