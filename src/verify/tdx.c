@@ -7,6 +7,7 @@
 #include "crypto/hash.h"
 #include "crypto/x509.h"
 #include "evidence/tdx.h"
+#include "verify/cache.h"
 #include "verify/tcb.h"
 
 #define CHAIN_MAX 3u /* certificates in the quote: PCK, its CA, the root */
@@ -14,7 +15,9 @@
 #define PEM_CHAIN_MAX (CHAIN_MAX * AVOW_CERT_DER_MAX)
 
 /* One verification: what was read so far. A member that is NULL was missing or could not be read,
- * of which a failed check tells. */
+ * of which a failed check tells. What only repeats the past (reading a certificate, a signature
+ * that held) is asked of the cache; each role, name, date and list of revoked serials is looked at
+ * anew. */
 struct work {
     const struct avow_bundle *bundle;
     const struct avow_anchors *anchors;
@@ -22,33 +25,22 @@ struct work {
     struct avow_claims *c;
     struct avow_error *err; /* only for "could not be evaluated" */
 
+    struct avow_verify_cache *cache; /* owns all that is read here */
     struct avow_tdx_quote quote;
-    struct avow_buf chain_der; /* what the quote's certificates were parsed from */
+    struct avow_buf chain_der; /* the quote's certificates */
     size_t n_quote_certs;      /* the first of certs */
     size_t n_certs;
-    struct avow_cert *certs[CERTS_MAX];
+    const struct avow_kept *certs[CERTS_MAX];
     size_t n_crls;
-    struct avow_crl *crls[AVOW_BUNDLE_CRLS_MAX];
-    const struct avow_cert *leaf, *ca, *root, *signer; /* of certs */
+    const struct avow_kept *crls[AVOW_BUNDLE_CRLS_MAX];
+    const struct avow_kept *leaf, *ca, *root, *signer; /* of certs */
     const struct avow_anchor *anchor;
     struct avow_pck pck;
     bool has_pck;
-    struct avow_tcb_info *info;
-    struct avow_qe_identity *qe;
+    const struct avow_kept *info, *qe;
     const struct avow_level *qe_level;
     bool judged; /* the last step was reached with everything that it needs */
 };
-
-static void work_done(struct work *w)
-{
-    for (size_t i = 0; i < w->n_certs; i++)
-        avow_cert_free(w->certs[i]);
-    for (size_t i = 0; i < w->n_crls; i++)
-        avow_crl_free(w->crls[i]);
-    avow_tcb_info_free(w->info);
-    avow_qe_identity_free(w->qe);
-    avow_buf_done(&w->chain_der);
-}
 
 /* ---- outcomes ---- */
 
@@ -158,6 +150,25 @@ static int check_binding(struct work *w)
     return 0;
 }
 
+/* A quoting enclave's report is the same in all its quotes: the key that it certifies lives long.
+ */
+static int check_qe_signed(struct work *w, struct avow_error *err)
+{
+    const struct avow_tdx_quote *q = &w->quote;
+    struct avow_bytes both = AVOW_BYTES(q->qe_report.data, q->qe_report.len + q->qe_signature.len);
+    uint8_t digest[32] = { 0 };
+    uint8_t name[32] = { 0 };
+
+    /* The signature follows the report (evidence/tdx.h). */
+    if (avow_sha256(both, digest) < 0)
+        return AVOW_FAIL(err, CRYPTO, "SHA-256 failed");
+    AVOW_TRY(avow_verify_cache_name(w->leaf, AVOW_KEPT_SIGNATURE, digest, name, err));
+    if (avow_verify_cache_knows(w->cache, name))
+        return 0;
+    AVOW_TRY(avow_cert_ecdsa_verify(w->leaf->cert, AVOW_P256, q->qe_report, q->qe_signature, err));
+    return avow_verify_cache_learn(w->cache, name, err);
+}
+
 static int check_quote(struct work *w)
 {
     const struct avow_tdx_quote *q = &w->quote;
@@ -165,7 +176,7 @@ static int check_quote(struct work *w)
     int rc = 0;
 
     if (w->leaf) {
-        rc = avow_cert_ecdsa_verify(w->leaf, AVOW_P256, q->qe_report, q->qe_signature, &e);
+        rc = check_qe_signed(w, &e);
         AVOW_TRY(judge(w, "signature", rc, &e, "QE report, by the PCK certificate"));
     }
     AVOW_TRY(check_binding(w));
@@ -180,7 +191,7 @@ static int check_quote(struct work *w)
 static int add_cert(struct work *w, struct avow_bytes der, const char *what)
 {
     struct avow_error e = { 0 };
-    int rc = avow_cert_parse(der, &w->certs[w->n_certs], &e);
+    int rc = avow_verify_cache_read(w->cache, AVOW_KEPT_CERT, der, &w->certs[w->n_certs], &e);
 
     if (rc < 0)
         return judge(w, "malformed", rc, &e, what) < 0 ? rc : 0;
@@ -222,18 +233,18 @@ static bool is_named(const char *cn, const char *name, bool simulated_too)
 }
 
 /* The certificate of [from, to) with this name: the first that is valid now, or else the first. */
-static const struct avow_cert *find_cert(const struct work *w, size_t from, size_t to,
+static const struct avow_kept *find_cert(const struct work *w, size_t from, size_t to,
                                          const char *name, const char *or_name)
 {
-    const struct avow_cert *first = NULL;
+    const struct avow_kept *first = NULL;
 
     for (size_t i = from; i < to; i++) {
-        const char *cn = avow_cert_subject_cn(w->certs[i]);
+        const char *cn = avow_cert_subject_cn(w->certs[i]->cert);
         int64_t begin = 0, end = 0;
 
         if (!is_named(cn, name, true) && !(or_name && is_named(cn, or_name, true)))
             continue;
-        avow_cert_validity(w->certs[i], &begin, &end);
+        avow_cert_validity(w->certs[i]->cert, &begin, &end);
         if (begin <= w->now && w->now <= end)
             return w->certs[i];
         if (!first)
@@ -268,19 +279,19 @@ static void check_root(struct work *w)
     uint8_t digest[32] = { 0 };
     bool named = true;
 
-    avow_cert_spki_sha256(w->root, digest);
+    avow_cert_spki_sha256(w->root->cert, digest);
     w->anchor = avow_anchors_find(w->anchors, AVOW_TEE_TDX, digest);
     (void)avow_claims_check(w->c, "root", w->anchor != NULL,
                             "the chain ends in \"%s\", key %02x%02x%02x%02x...: %s",
-                            avow_cert_subject_cn(w->root), digest[0], digest[1], digest[2],
+                            avow_cert_subject_cn(w->root->cert), digest[0], digest[1], digest[2],
                             digest[3], w->anchor ? w->anchor->name : "not a trust anchor");
     if (!w->anchor)
         return;
     w->c->simulated = w->anchor->simulated;
     snprintf(w->c->root, sizeof w->c->root, "%s", w->anchor->name);
     for (size_t i = 0; i < w->n_certs; i++) {
-        const struct avow_cert *c = w->certs[i];
-        const char *cn = avow_cert_subject_cn(c);
+        const struct avow_kept *c = w->certs[i];
+        const char *cn = avow_cert_subject_cn(c->cert);
 
         if (c == w->leaf || c == w->ca || c == w->root || c == w->signer)
             named = named && (w->anchor->simulated || strncmp(cn, AVOW_SIMULATED_PREFIX,
@@ -291,18 +302,24 @@ static void check_root(struct work *w)
 }
 
 /* Whether @issuer could have certified @cert, a CA or not as it should be, and did. */
-static int check_signed(const struct avow_cert *cert, const struct avow_cert *issuer, bool ca,
-                        struct avow_error *err)
+static int check_signed(struct work *w, const struct avow_kept *cert,
+                        const struct avow_kept *issuer, bool ca, struct avow_error *err)
 {
-    if (avow_cert_is_ca(cert) != ca)
+    uint8_t name[32] = { 0 };
+
+    if (avow_cert_is_ca(cert->cert) != ca)
         return AVOW_FAIL(err, UNTRUSTED, "it %s a CA", ca ? "is not" : "is");
-    if (!avow_cert_may(issuer, AVOW_USE_SIGN_CERTS))
+    if (!avow_cert_may(issuer->cert, AVOW_USE_SIGN_CERTS))
         return AVOW_FAIL(err, UNTRUSTED, "\"%s\" may not sign certificates",
-                         avow_cert_subject_cn(issuer));
-    return avow_cert_signed_by(cert, issuer, err);
+                         avow_cert_subject_cn(issuer->cert));
+    AVOW_TRY(avow_verify_cache_name(issuer, cert->kind, cert->digest, name, err));
+    if (avow_verify_cache_knows(w->cache, name))
+        return 0;
+    AVOW_TRY(avow_cert_signed_by(cert->cert, issuer->cert, err));
+    return avow_verify_cache_learn(w->cache, name, err);
 }
 
-static int check_cert(struct work *w, const struct avow_cert *cert, const struct avow_cert *issuer,
+static int check_cert(struct work *w, const struct avow_kept *cert, const struct avow_kept *issuer,
                       bool ca)
 {
     struct avow_error e = { 0 };
@@ -311,12 +328,12 @@ static int check_cert(struct work *w, const struct avow_cert *cert, const struct
 
     if (!cert)
         return 0;
-    snprintf(what, sizeof what, "certificate \"%.64s\"", avow_cert_subject_cn(cert));
-    avow_cert_validity(cert, &from, &until);
+    snprintf(what, sizeof what, "certificate \"%.64s\"", avow_cert_subject_cn(cert->cert));
+    avow_cert_validity(cert->cert, &from, &until);
     check_window(w, what, from, until);
     if (!issuer)
         return 0;
-    AVOW_TRY(judge(w, "signature", check_signed(cert, issuer, ca, &e), &e, what));
+    AVOW_TRY(judge(w, "signature", check_signed(w, cert, issuer, ca, &e), &e, what));
     return 0;
 }
 
@@ -325,7 +342,7 @@ static int read_pck(struct work *w)
     struct avow_error e = { 0 };
     struct avow_bytes ext = { 0 };
     struct avow_claims *c = w->c;
-    int rc = avow_cert_extension(w->leaf, AVOW_OID_PCK, &ext);
+    int rc = avow_cert_extension(w->leaf->cert, AVOW_OID_PCK, &ext);
 
     if (rc < 0)
         (void)AVOW_FAIL_CODE(&e, rc, "not there, or more than once");
@@ -363,7 +380,8 @@ static int read_crls(struct work *w)
 {
     for (size_t i = 0; i < w->bundle->n_crls && i < AVOW_BUNDLE_CRLS_MAX; i++) {
         struct avow_error e = { 0 };
-        int rc = avow_crl_parse(w->bundle->crls[i], &w->crls[w->n_crls], &e);
+        int rc = avow_verify_cache_read(w->cache, AVOW_KEPT_CRL, w->bundle->crls[i],
+                                        &w->crls[w->n_crls], &e);
 
         if (rc < 0)
             AVOW_TRY(judge(w, "malformed", rc, &e, "CRL of the bundle"));
@@ -374,16 +392,17 @@ static int read_crls(struct work *w)
 }
 
 /* The CRL that @issuer issued: the first that is valid now, or else the first. */
-static const struct avow_crl *find_crl(const struct work *w, const struct avow_cert *issuer)
+static const struct avow_kept *find_crl(const struct work *w, const struct avow_cert *issuer)
 {
-    const struct avow_crl *first = NULL;
+    const struct avow_kept *first = NULL;
 
     for (size_t i = 0; i < w->n_crls; i++) {
+        const struct avow_crl *crl = w->crls[i]->crl;
         int64_t from = 0, until = 0;
 
-        if (strcmp(avow_crl_issuer_cn(w->crls[i]), avow_cert_subject_cn(issuer)) != 0)
+        if (strcmp(avow_crl_issuer_cn(crl), avow_cert_subject_cn(issuer)) != 0)
             continue;
-        avow_crl_validity(w->crls[i], &from, &until);
+        avow_crl_validity(crl, &from, &until);
         if (from <= w->now && w->now <= until)
             return w->crls[i];
         if (!first)
@@ -392,45 +411,52 @@ static const struct avow_crl *find_crl(const struct work *w, const struct avow_c
     return first;
 }
 
-static int check_crl_signed(const struct avow_crl *crl, const struct avow_cert *issuer,
-                            struct avow_error *err)
+static int check_crl_signed(struct work *w, const struct avow_kept *crl,
+                            const struct avow_kept *issuer, struct avow_error *err)
 {
-    if (!avow_cert_may(issuer, AVOW_USE_SIGN_CRLS))
-        return AVOW_FAIL(err, UNTRUSTED, "\"%s\" may not sign CRLs", avow_cert_subject_cn(issuer));
-    return avow_crl_signed_by(crl, issuer, err);
+    uint8_t name[32] = { 0 };
+
+    if (!avow_cert_may(issuer->cert, AVOW_USE_SIGN_CRLS))
+        return AVOW_FAIL(err, UNTRUSTED, "\"%s\" may not sign CRLs",
+                         avow_cert_subject_cn(issuer->cert));
+    AVOW_TRY(avow_verify_cache_name(issuer, crl->kind, crl->digest, name, err));
+    if (avow_verify_cache_knows(w->cache, name))
+        return 0;
+    AVOW_TRY(avow_crl_signed_by(crl->crl, issuer->cert, err));
+    return avow_verify_cache_learn(w->cache, name, err);
 }
 
 /* The CRL of @issuer is there, signed and valid, and lists none of @certs (NULL: not there). */
-static int check_crl(struct work *w, const struct avow_cert *issuer,
-                     const struct avow_cert *const *certs, size_t n)
+static int check_crl(struct work *w, const struct avow_kept *issuer,
+                     const struct avow_kept *const *certs, size_t n)
 {
-    const struct avow_crl *crl = issuer ? find_crl(w, issuer) : NULL;
+    const struct avow_kept *crl = issuer ? find_crl(w, issuer->cert) : NULL;
     struct avow_error e = { 0 };
     char what[96] = "";
     int64_t from = 0, until = 0;
 
     if (!issuer)
         return 0; /* recorded as missing */
-    snprintf(what, sizeof what, "CRL of \"%.64s\"", avow_cert_subject_cn(issuer));
+    snprintf(what, sizeof what, "CRL of \"%.64s\"", avow_cert_subject_cn(issuer->cert));
     if (!crl) {
         missing(w, what);
         return 0;
     }
-    avow_crl_validity(crl, &from, &until);
+    avow_crl_validity(crl->crl, &from, &until);
     check_window(w, what, from, until);
-    AVOW_TRY(judge(w, "signature", check_crl_signed(crl, issuer, &e), &e, what));
+    AVOW_TRY(judge(w, "signature", check_crl_signed(w, crl, issuer, &e), &e, what));
     for (size_t i = 0; i < n; i++)
         if (certs[i])
-            (void)avow_claims_check(w->c, "revoked", !avow_crl_revokes(crl, certs[i]),
+            (void)avow_claims_check(w->c, "revoked", !avow_crl_revokes(crl->crl, certs[i]->cert),
                                     "%s, asked for certificate \"%.64s\"", what,
-                                    avow_cert_subject_cn(certs[i]));
+                                    avow_cert_subject_cn(certs[i]->cert));
     return 0;
 }
 
 static int check_crls(struct work *w)
 {
-    const struct avow_cert *by_root[] = { w->ca, w->signer };
-    const struct avow_cert *by_ca[] = { w->leaf };
+    const struct avow_kept *by_root[] = { w->ca, w->signer };
+    const struct avow_kept *by_ca[] = { w->leaf };
 
     AVOW_TRY(read_crls(w));
     AVOW_TRY(check_crl(w, w->root, by_root, 2));
@@ -439,49 +465,64 @@ static int check_crls(struct work *w)
 
 /* ---- TCB info and QE identity ---- */
 
-static int check_document(struct work *w, const struct avow_document *d, const char *what,
-                          int64_t from, int64_t until)
+static int check_document_signed(struct work *w, const struct avow_kept *kept,
+                                 const struct avow_document *d, struct avow_error *err)
+{
+    uint8_t name[32] = { 0 };
+
+    AVOW_TRY(avow_verify_cache_name(w->signer, kept->kind, kept->digest, name, err));
+    if (avow_verify_cache_knows(w->cache, name))
+        return 0;
+    AVOW_TRY(avow_cert_ecdsa_verify(w->signer->cert, AVOW_P256, d->signed_bytes,
+                                    AVOW_BYTES_OF(d->signature), err));
+    return avow_verify_cache_learn(w->cache, name, err);
+}
+
+static int check_document(struct work *w, const struct avow_kept *kept,
+                          const struct avow_document *d, const char *what)
 {
     struct avow_error e = { 0 };
-    int rc = 0;
 
-    check_window(w, what, from, until);
     if (!w->signer)
         return 0; /* recorded as missing */
-    rc = avow_cert_ecdsa_verify(w->signer, AVOW_P256, d->signed_bytes, AVOW_BYTES_OF(d->signature),
-                                &e);
-    AVOW_TRY(judge(w, "tcb-signature", rc, &e, what));
+    AVOW_TRY(judge(w, "tcb-signature", check_document_signed(w, kept, d, &e), &e, what));
     return 0;
+}
+
+static void check_fmspc(struct work *w, const struct avow_tcb_info *info)
+{
+    char theirs[2 * AVOW_FMSPC_LEN + 1] = "";
+    char ours[2 * AVOW_FMSPC_LEN + 1] = "";
+    bool same = avow_bytes_equal(AVOW_BYTES_OF(info->fmspc), AVOW_BYTES_OF(w->pck.fmspc)) &&
+                avow_bytes_equal(AVOW_BYTES_OF(info->pceid), AVOW_BYTES_OF(w->pck.pceid));
+
+    avow_hex(AVOW_BYTES_OF(info->fmspc), theirs);
+    avow_hex(AVOW_BYTES_OF(w->pck.fmspc), ours);
+    (void)avow_claims_check(
+        w->c, "fmspc", same, "TCB info is of FMSPC %s, PCE %02x%02x; the platform is %s, %02x%02x",
+        theirs, info->pceid[0], info->pceid[1], ours, w->pck.pceid[0], w->pck.pceid[1]);
 }
 
 static int read_tcb_info(struct work *w)
 {
+    const struct avow_tcb_info *info = NULL;
     struct avow_error e = { 0 };
-    char theirs[2 * AVOW_FMSPC_LEN + 1] = "";
-    char ours[2 * AVOW_FMSPC_LEN + 1] = "";
     int rc = 0;
 
     if (!w->bundle->tcb_info.len) {
         missing(w, "TCB info");
         return 0;
     }
-    rc = avow_tcb_info_parse(w->bundle->tcb_info, &w->info, &e);
+    rc = avow_verify_cache_read(w->cache, AVOW_KEPT_TCB_INFO, w->bundle->tcb_info, &w->info, &e);
     AVOW_TRY(judge(w, "tcb-info", rc, &e, "TCB info for TDX, version 3"));
     if (!w->info)
         return 0;
-    w->c->tdx.tcb_evaluation = w->info->evaluation;
-    AVOW_TRY(check_document(w, &w->info->document, "TCB info", w->info->issue_date,
-                            w->info->next_update));
-    if (!w->has_pck)
-        return 0;
-    avow_hex(AVOW_BYTES_OF(w->info->fmspc), theirs);
-    avow_hex(AVOW_BYTES_OF(w->pck.fmspc), ours);
-    (void)avow_claims_check(
-        w->c, "fmspc",
-        avow_bytes_equal(AVOW_BYTES_OF(w->info->fmspc), AVOW_BYTES_OF(w->pck.fmspc)) &&
-            avow_bytes_equal(AVOW_BYTES_OF(w->info->pceid), AVOW_BYTES_OF(w->pck.pceid)),
-        "TCB info is of FMSPC %s, PCE %02x%02x; the platform is %s, %02x%02x", theirs,
-        w->info->pceid[0], w->info->pceid[1], ours, w->pck.pceid[0], w->pck.pceid[1]);
+    info = w->info->info;
+    w->c->tdx.tcb_evaluation = info->evaluation;
+    check_window(w, "TCB info", info->issue_date, info->next_update);
+    AVOW_TRY(check_document(w, w->info, &info->document, "TCB info"));
+    if (w->has_pck)
+        check_fmspc(w, info);
     return 0;
 }
 
@@ -518,34 +559,42 @@ static const char *compare_qe(const struct avow_qe_identity *q, const uint8_t *r
     return NULL;
 }
 
-static int read_qe_identity(struct work *w)
+static void check_qe_report(struct work *w, const struct avow_qe_identity *qe)
 {
     const uint8_t *report = w->quote.qe_report.data;
     uint16_t svn = get_u16le(report + AVOW_SGX_OFF_ISVSVN);
+    const char *why = compare_qe(qe, report);
+
+    w->qe_level = avow_svn_level_find(qe->levels, qe->n_levels, svn);
+    if (!why && !w->qe_level)
+        why = "no level covers its ISVSVN";
+    (void)avow_claims_check(w->c, "qe-identity", why == NULL,
+                            "QE report against the QE identity, ISVSVN %u: %s", svn,
+                            why ? why : "equal");
+}
+
+static int read_qe_identity(struct work *w)
+{
+    const struct avow_qe_identity *qe = NULL;
     struct avow_error e = { 0 };
-    const char *why = NULL;
     int rc = 0;
 
     if (!w->bundle->qe_identity.len) {
         missing(w, "QE identity");
         return 0;
     }
-    rc = avow_qe_identity_parse(w->bundle->qe_identity, &w->qe, &e);
+    rc =
+        avow_verify_cache_read(w->cache, AVOW_KEPT_QE_IDENTITY, w->bundle->qe_identity, &w->qe, &e);
     AVOW_TRY(judge(w, "qe-identity", rc, &e, "QE identity for TDX, version 2"));
     if (!w->qe)
         return 0;
+    qe = w->qe->qe;
     /* A floor that a policy sets is for both documents. */
-    if (w->info && w->qe->evaluation < w->info->evaluation)
-        w->c->tdx.tcb_evaluation = w->qe->evaluation;
-    AVOW_TRY(
-        check_document(w, &w->qe->document, "QE identity", w->qe->issue_date, w->qe->next_update));
-    why = compare_qe(w->qe, report);
-    w->qe_level = avow_svn_level_find(w->qe->levels, w->qe->n_levels, svn);
-    if (!why && !w->qe_level)
-        why = "no level covers its ISVSVN";
-    (void)avow_claims_check(w->c, "qe-identity", why == NULL,
-                            "QE report against the QE identity, ISVSVN %u: %s", svn,
-                            why ? why : "equal");
+    if (w->info && qe->evaluation < w->c->tdx.tcb_evaluation)
+        w->c->tdx.tcb_evaluation = qe->evaluation;
+    check_window(w, "QE identity", qe->issue_date, qe->next_update);
+    AVOW_TRY(check_document(w, w->qe, &qe->document, "QE identity"));
+    check_qe_report(w, qe);
     return 0;
 }
 
@@ -591,7 +640,7 @@ static void check_tcb(struct work *w)
     struct avow_claims *c = w->c;
     struct avow_tcb_result r = { 0 };
     struct avow_tcb_input in = {
-        .info = w->info,
+        .info = w->info ? w->info->info : NULL,
         .qe = w->qe_level,
         .components = w->pck.components,
         .pcesvn = w->pck.pcesvn,
@@ -642,15 +691,17 @@ static int run(struct work *w)
     return 0;
 }
 
-int avow_tdx_verify(const struct avow_bundle *b, const struct avow_anchors *a, int64_t now,
-                    struct avow_claims *out, struct avow_error *err)
+int avow_tdx_verify_cached(const struct avow_bundle *b, const struct avow_anchors *a, int64_t now,
+                           struct avow_verify_cache *cache, struct avow_claims *out,
+                           struct avow_error *err)
 {
-    avow_auto(work_done) struct work w = {
+    struct work w = {
         .bundle = b,
         .anchors = a,
         .now = now,
         .c = out,
         .err = err,
+        .cache = cache,
         .chain_der = AVOW_BUF(PEM_CHAIN_MAX),
     };
     int rc = 0;
@@ -658,11 +709,23 @@ int avow_tdx_verify(const struct avow_bundle *b, const struct avow_anchors *a, i
     memset(out, 0, sizeof *out);
     out->tee = AVOW_TEE_TDX;
     out->valid_until = INT64_MAX;
+    avow_verify_cache_begin(cache);
     rc = run(&w);
-    if (rc < 0) {
+    avow_buf_done(&w.chain_der);
+    if (rc < 0)
         memset(out, 0, sizeof *out);
-        return rc;
-    }
-    out->authentic = w.judged && w.anchor && avow_claims_all_passed(out);
-    return 0;
+    else
+        out->authentic = w.judged && w.anchor && avow_claims_all_passed(out);
+    avow_verify_cache_end(cache, out->authentic);
+    return rc < 0 ? rc : 0;
+}
+
+int avow_tdx_verify(const struct avow_bundle *b, const struct avow_anchors *a, int64_t now,
+                    struct avow_claims *out, struct avow_error *err)
+{
+    avow_auto(avow_cleanup_verify_cache) struct avow_verify_cache *cache = NULL;
+
+    memset(out, 0, sizeof *out);
+    AVOW_TRY(avow_verify_cache_new(AVOW_CACHE_ENTRIES_MIN, &cache, err));
+    return avow_tdx_verify_cached(b, a, now, cache, out, err);
 }

@@ -8,6 +8,7 @@
 
 #include "evidence/bundle.h"
 #include "verify/anchors.h"
+#include "verify/cache.h"
 #include "verify/claims.h"
 
 /*
@@ -23,5 +24,9 @@
  */
 AVOW_MUST_USE int avow_tdx_verify(const struct avow_bundle *b, const struct avow_anchors *a,
                                   int64_t now, struct avow_claims *out, struct avow_error *err);
+/* The same, faster with what @cache holds of earlier ones; the result is no other. */
+AVOW_MUST_USE int avow_tdx_verify_cached(const struct avow_bundle *b, const struct avow_anchors *a,
+                                         int64_t now, struct avow_verify_cache *cache,
+                                         struct avow_claims *out, struct avow_error *err);
 
 #endif

@@ -11,14 +11,27 @@ static const struct avow_check *first_failed(const struct avow_claims *c)
     return NULL;
 }
 
+/* Filled by whatever these tests verify: results must be the same with it as without. */
+static struct avow_verify_cache *shared;
+
+static void verify_with(const struct avow_bundle *b, const struct avow_anchors *a, int64_t now,
+                        struct avow_claims *c)
+{
+    static struct avow_claims again;
+
+    MADE_OK(avow_tdx_verify(b, a, now, c, &err));
+    for (int i = 0; i < 2; i++) {
+        MADE_OK(avow_tdx_verify_cached(b, a, now, shared, &again, &err));
+        assert_memory_equal(&again, c, sizeof again);
+    }
+}
+
 static void verify(const struct avow_bundle *b, int64_t now, struct avow_claims *c)
 {
     struct avow_anchors anchors;
-    struct avow_error err = { 0 };
 
     avow_anchors_builtin(&anchors);
-    if (avow_tdx_verify(b, &anchors, now, c, &err) < 0)
-        fail_msg("not evaluated: %s", err.text);
+    verify_with(b, &anchors, now, c);
 }
 
 static void expect(const struct tdx_vector *v)
@@ -83,8 +96,7 @@ static void make_and_verify(const struct made_spec *s, int64_t now, bool simulat
     assert_int_equal(avow_cert_parse(avow_buf_view(&m.root), &root, &err), 0);
     *a = (struct avow_anchor){ .tee = AVOW_TEE_TDX, .simulated = simulated, .name = "made" };
     avow_cert_spki_sha256(root, a->spki_sha256);
-    if (avow_tdx_verify(&m.bundle, &anchors, now, c, &err) < 0)
-        fail_msg("not evaluated: %s", err.text);
+    verify_with(&m.bundle, &anchors, now, c);
 }
 
 static void made_evidence_is_authentic(void **state)
@@ -239,7 +251,7 @@ static void documents_must_be_of_this_platform(void **state)
         made_info_body(&other, &body);
         made_sign(m.signer_key, AVOW_TCB_INFO_NAME, avow_buf_view(&body), &text);
         m.bundle.tcb_info = avow_buf_view(&text);
-        MADE_OK(avow_tdx_verify(&m.bundle, &anchors, MADE_NOW, &c, &err));
+        verify_with(&m.bundle, &anchors, MADE_NOW, &c);
         expect_codes("another platform's TCB info", &c, "fmspc");
         made_done(&m);
         other = made_spec();
@@ -250,13 +262,13 @@ static void documents_must_be_of_this_platform(void **state)
     MADE_OK(avow_cert_parse(avow_buf_view(&m.root), &root, &err));
     avow_cert_spki_sha256(root, anchors.list[0].spki_sha256);
     m.bundle.tcb_info = n.bundle.tcb_info;
-    MADE_OK(avow_tdx_verify(&m.bundle, &anchors, MADE_NOW, &c, &err));
+    verify_with(&m.bundle, &anchors, MADE_NOW, &c);
     expect_codes("another vendor's TCB info", &c, "tcb-signature");
     m.bundle.certs[0] = n.bundle.certs[0];
-    MADE_OK(avow_tdx_verify(&m.bundle, &anchors, MADE_NOW, &c, &err));
+    verify_with(&m.bundle, &anchors, MADE_NOW, &c);
     expect_codes("another vendor's signer", &c, "signature tcb-signature");
     m.bundle.crls[1] = n.bundle.crls[1];
-    MADE_OK(avow_tdx_verify(&n.bundle, &anchors, MADE_NOW, &c, &err));
+    verify_with(&n.bundle, &anchors, MADE_NOW, &c);
     expect_codes("another vendor", &c, "root");
     assert_false(c.simulated);
     made_done(&m);
@@ -458,7 +470,7 @@ static void intels_sample_fails_for_its_contents(void **state)
     tdx_put_pem(&v, class, "pckCert.pem");
     tdx_put_pem(&v, class, "pckSignChain.pem");
     tdx_put_pem(&v, class, "tcbSignChain.pem");
-    MADE_OK(avow_tdx_verify(&v.bundle, &anchors, LATE_NOW, &c, &err));
+    verify_with(&v.bundle, &anchors, LATE_NOW, &c);
     expect_codes(v.name, &c, "tcb-info qe-identity");
     assert_non_null(strstr(c.checks[c.n_checks - 1].text, "MRSIGNER differs"));
     verify(&v.bundle, LATE_NOW, &c);
@@ -571,6 +583,19 @@ static void collateral_of_others_is_refused(void **state)
         avow_bundle_done(&v[i].bundle);
 }
 
+static int set_up(void **state)
+{
+    (void)state;
+    return avow_verify_cache_new(AVOW_CACHE_ENTRIES_MIN, &shared, NULL);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    avow_verify_cache_free(shared);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -593,5 +618,5 @@ int main(void)
         cmocka_unit_test(collateral_of_others_is_refused),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, set_up, tear_down);
 }
