@@ -28,7 +28,7 @@ enum avow_shell_msg {
     AVOW_SHELL_OUTPUT = 18, /* u32be rank, u8 stream (1 stdout, 2 stderr), bytes */
     AVOW_SHELL_SDK = 19, /* u32be rank, JSON datagram of the rank's libavow-job (src/sdk/wire.h) */
     AVOW_SHELL_RANK_EXIT = 20, /* JSON {"rank","status" (wait status),"exit" (0..255, 128+n for
-                                  signal n),"signal","finalized","aborted","text"} */
+                                  signal n),"signal","finalized","aborted","connected","text"} */
     AVOW_SHELL_DONE = 21, /* JSON {"ok":bool,"exit":int,"code":"rank"|"singleton"|...,"rank":int|-1,
                              "text":".."}; the last frame, exactly one: outcome of the whole job as
                              this node's shell knows it */
@@ -41,8 +41,12 @@ enum avow_shell_msg {
  *  index; global ranks are consecutive, node by node), "program":absolute path, "args":[..],
  *  "env":{..}, "workdir":absolute path (cwd of the ranks), "vaddr":"10.89.0.1",
  *  "net":"10.89.0.0/16", "uid":n, "gid":n (who the ranks and the shell become; -1: stay),
- *  "preload":absolute path of libavow-fabric.so, "time_limit_ms":n (0: none),
+ *  "preload":absolute path of libavow-fabric.so ("": none), "time_limit_ms":n (0: none),
  *  "require_namespace":true}
+ * and, where wanted, "pmi1_stall_ms":n (2000), "allow_non_mpi":bool (false).
+ *
+ * The end of the stream without DONE means that the shell was killed: the job failed. Codes of DONE:
+ * docs/protocols/shell.md.
  */
 
 #endif
