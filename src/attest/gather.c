@@ -2,6 +2,7 @@
 
 #include "codec/json.h"
 #include "crypto/x509.h"
+#include "evidence/certtable.h"
 #include "evidence/snp.h"
 
 #define PEM_CERTS_MAX 64
@@ -137,6 +138,24 @@ static int put_der(struct avow_bundle *b, struct avow_bytes der, struct avow_err
     return AVOW_FAIL_CODE(err, why.code, "%s", why.text);
 }
 
+/* What the host handed over with a report (configfs-tsm's auxblob). */
+static int put_certtable(struct avow_bundle *b, struct avow_bytes table, struct avow_error *err)
+{
+    struct avow_certtable_entry entries[AVOW_CERTTABLE_MAX];
+    size_t n = 0;
+
+    AVOW_TRY(avow_certtable_parse(table, entries, &n, err));
+    for (size_t i = 0; i < n; i++) {
+        if (entries[i].kind == AVOW_CERTTABLE_OTHER)
+            continue;
+        if (find(entries[i].data, pem_mark).data)
+            AVOW_TRY(put_pem(b, entries[i].data, err));
+        else
+            AVOW_TRY(put_der(b, entries[i].data, err));
+    }
+    return 0;
+}
+
 static bool is_tdx_quote(struct avow_bytes f)
 {
     struct avow_rd r = avow_rd_init(f);
@@ -161,6 +180,8 @@ static int put_file(struct avow_bundle *b, struct avow_bytes f, struct avow_erro
         return put_evidence(b, AVOW_TEE_TDX, f, err);
     if (f.len > 1 && f.data[0] == 0x30) /* a DER SEQUENCE; no report version is 0x30 */
         return put_der(b, f, err);
+    if (avow_certtable_likely(f))
+        return put_certtable(b, f, err);
     if (f.len == AVOW_SNP_REPORT_LEN && !find(f, pem_mark).data)
         return put_evidence(b, AVOW_TEE_SNP, f, err);
     if (find(f, pem_mark).data)

@@ -12,7 +12,8 @@
 /*
  * Recognised, in any order: a bundle (JSON, then nothing else that makes evidence), an SNP report
  * (1184 bytes), a TDX quote (version 4 or 5, TEE type 0x81), certificates and CRLs (PEM with any
- * number of each, or one DER), TCB info and QE identity JSON. The same certificate twice counts
+ * number of each, or one DER), the certificate table that a host gives an SNP guest (configfs-tsm's
+ * auxblob), TCB info and QE identity JSON. The same certificate twice counts
  * once. Exactly one piece of evidence: -AVOW_E_MISSING without, -AVOW_E_EXISTS with two.
  * -AVOW_E_FORMAT for a file that is none of these (the text says which, counted from 1).
  * @out is zeroed first; avow_bundle_done it on success.

@@ -2,6 +2,7 @@
 
 #include "../snp_vectors.h"
 #include "codec/text.h"
+#include "verify/snp.h"
 
 static const char good_dir[] = "milan-v3-vcek-oak-40a277";
 
@@ -39,6 +40,35 @@ static void snp_files_become_a_bundle(void **state)
     assert_non_null(strstr(err.text, "file 4"));
     files[1] = files[0];
     assert_int_equal(avow_gather(files, 3, &b, NULL), -AVOW_E_MISSING);
+}
+
+/* outblob and auxblob, as configfs-tsm gives them */
+static void a_report_with_its_table_is_enough(void **state)
+{
+    static const char dir[] = "veraison-tsm-report-genoa-v3";
+    size_t n[2] = { 0 };
+    avow_autofree uint8_t *report = NULL;
+    avow_autofree uint8_t *table = NULL;
+    avow_auto(avow_bundle_done) struct avow_bundle b = { 0 };
+    struct avow_anchors anchors;
+    struct avow_claims claims;
+    struct avow_bytes files[2];
+    struct avow_error err = { 0 };
+
+    (void)state;
+    if (!test_vectors())
+        skip();
+    report = test_vector("snp-ext", dir, "outblob.bin", &n[0]);
+    table = test_vector("snp-ext", dir, "auxblob_certtable.bin", &n[1]);
+    assert_true(report && table);
+    files[0] = AVOW_BYTES(report, n[0]);
+    files[1] = AVOW_BYTES(table, n[1]);
+    if (avow_gather(files, 2, &b, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_int_equal(b.n_certs, 3);
+    avow_anchors_builtin(&anchors);
+    assert_int_equal(avow_snp_verify(&b, &anchors, 1760000000, &claims, &err), 0);
+    assert_true(claims.authentic);
 }
 
 static void what_is_nothing_is_named(void **state)
@@ -150,8 +180,11 @@ static void tdx_files_become_a_bundle(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(snp_files_become_a_bundle), cmocka_unit_test(what_is_nothing_is_named),
-        cmocka_unit_test(crls_come_as_der_or_pem),   cmocka_unit_test(a_bundle_is_taken_as_it_is),
+        cmocka_unit_test(snp_files_become_a_bundle),
+        cmocka_unit_test(a_report_with_its_table_is_enough),
+        cmocka_unit_test(what_is_nothing_is_named),
+        cmocka_unit_test(crls_come_as_der_or_pem),
+        cmocka_unit_test(a_bundle_is_taken_as_it_is),
         cmocka_unit_test(tdx_files_become_a_bundle),
     };
 
