@@ -21,6 +21,8 @@ static int verify(const struct avow_judge_in *in, const struct avow_bundle *b,
     case AVOW_TEE_SNP:
         return avow_snp_verify(b, in->anchors, in->now, claims, err);
     case AVOW_TEE_TDX:
+        if (in->cache)
+            return avow_tdx_verify_cached(b, in->anchors, in->now, in->cache, claims, err);
         return avow_tdx_verify(b, in->anchors, in->now, claims, err);
     case AVOW_TEE_NONE:
         break;

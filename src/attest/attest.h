@@ -8,6 +8,7 @@
 #include "evidence/bundle.h"
 #include "policy/policy.h"
 #include "verify/anchors.h"
+#include "verify/cache.h"
 
 struct avow_judge_in {
     struct avow_bytes bundle; /* untrusted JSON text */
@@ -25,6 +26,8 @@ struct avow_judge_in {
                         "binding" passes with a text that says it was not checked. False (zero):
                         a bundle without statement is refused. */
     int64_t now;     /* unix seconds */
+    struct avow_verify_cache *cache; /* what earlier judgements read and verified, for one
+                                        judgement at a time (verify/cache.h), or NULL */
 };
 
 /*

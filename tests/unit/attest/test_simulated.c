@@ -14,6 +14,7 @@
     "\"min-tcb\":{\"snp\":23}},\"tdx\":{\"mrtd\":%s}}"
 
 static char top[] = "/tmp/avow-test-XXXXXX";
+static struct avow_verify_cache *cache;
 static const char statement[] = "{\"nonce\":\"00\",\"type\":\"test\"}";
 
 static int remove_entry(const char *path, const struct stat *st, int flag, struct FTW *ftw)
@@ -38,7 +39,8 @@ static int setup(void **state)
     if (!mkdtemp(top))
         return -1;
     in_top(vendor, "vendor");
-    if (avow_sim_vendor_new(vendor, &err) < 0) {
+    if (avow_sim_vendor_new(vendor, &err) < 0 ||
+        avow_verify_cache_new(AVOW_CACHE_ENTRIES, &cache, &err) < 0) {
         fprintf(stderr, "%s\n", err.text);
         return -1;
     }
@@ -48,6 +50,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     (void)state;
+    avow_verify_cache_free(cache);
     return nftw(top, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
@@ -127,6 +130,14 @@ static void run(const char *name, const struct trial *t)
 
         if (avow_judge(&in, &claims, &v, &err) < 0)
             fail_msg("%s", err.text);
+        /* what a cache holds changes nothing */
+        in.cache = cache;
+        for (int i = 0; i < 2; i++) {
+            static struct avow_verdict again;
+
+            assert_int_equal(avow_judge(&in, NULL, &again, &err), 0);
+            assert_memory_equal(&again, &v, sizeof v);
+        }
     }
     if (!t->code) {
         if (!avow_verdict_accepts(&v))
