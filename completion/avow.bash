@@ -8,7 +8,7 @@ _avow_options()
     local all="--help --version --json --quiet --no-progress --cluster --identity"
 
     case $1 in
-    demo) echo "$all --nodes --iterations --output" ;;
+    demo) echo "$all --nodes --iterations --dir --keep --output" ;;
     attest) echo "$all --policy --roots" ;;
     verify) echo "$all --policy --roots --at" ;;
     run) echo "$all --output" ;;
@@ -72,7 +72,7 @@ _avow()
             continue
         fi
         case $word in
-        --cluster | --identity | --nodes | --iterations | --output | -o | --policy | --roots | --at | --job-file)
+        --cluster | --identity | --nodes | --iterations | --dir | --output | -o | --policy | --roots | --at | --job-file)
             skip=true
             ;;
         -*) ;;
@@ -87,7 +87,7 @@ _avow()
     case $prev in
     --cluster | --policy | --job-file) _avow_yaml "$cur" && return ;;
     --identity | --roots) _avow_files "$cur" && return ;;
-    --output | -o) _avow_folders "$cur" && return ;;
+    --output | -o | --dir) _avow_folders "$cur" && return ;;
     --nodes) mapfile -t COMPREPLY < <(compgen -W "sev=1,tdx=1 sev=3,tdx=2" -- "$cur") && return ;;
     --iterations | --at) return ;;
     esac

@@ -377,7 +377,10 @@ static void check_program(struct doctor *d, const char *check, const char *path,
 {
     if (!path)
         return;
-    if (access(path, mode) == 0)
+    if (path[0] != '/')
+        find(d, check, STATE_MISSING, "build or install all of avow: make, make install",
+             "%s is neither in the build tree nor installed beside avow", path);
+    else if (access(path, mode) == 0)
         find(d, check, STATE_OK, "", "%s", path);
     else
         find(d, check, STATE_MISSING, "build or install all of avow: make, make install", "%s: %s",

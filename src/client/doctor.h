@@ -7,12 +7,13 @@
 
 #include "codec/json.h"
 
-/* Where things should be; all borrowed. */
+/* Where things should be; all borrowed. Programs and library: an absolute path, or the bare name of
+ * what was looked for in vain; NULL: not of interest. */
 struct avow_doctor_paths {
-    const char *avowd; /* programs and library; NULL: not looked for */
+    const char *avowd;
     const char *avow_shell;
     const char *fabric;   /* libavow-fabric.so */
-    const char *identity; /* NULL: not looked for */
+    const char *identity; /* NULL: not of interest */
     const char *root;     /* put before every path of the system's (/proc, /dev, /usr/lib): a tree
                              that tests made. NULL: the system itself */
 };

@@ -189,6 +189,12 @@ static void programs(void **state)
     char path[128];
 
     (void)state;
+    {
+        avow_autojson json_t *f = run(NULL, "avow-shell");
+
+        expect(f, "avow-shell", "missing", "neither in the build tree");
+        assert_false(avow_doctor_healthy(f));
+    }
     snprintf(path, sizeof path, "%s/avow-shell", root);
     {
         avow_autojson json_t *f = run(NULL, path);
