@@ -60,7 +60,7 @@ static const json_t *row(const json_t *findings, const char *check)
     size_t i = 0;
     json_t *r = NULL;
 
-    json_array_foreach (findings, i, r)
+    json_array_foreach(findings, i, r)
         if (strcmp(json_string_value(json_object_get(r, "check")), check) == 0)
             return r;
     return NULL;
@@ -123,7 +123,8 @@ static void full_system(void **state)
     expect(f, "open-mpi", "ok", "4.1.6-7 (");
     expect(f, "mpich", "warn", "libmpich.so.12");
     expect(f, "pmix", "ok", "libpmix.so.2");
-    assert_null(strstr(json_string_value(json_object_get(row(f, "pmix"), "found")), "8"));
+    /* a package that was removed has no version: the file alone is named */
+    assert_null(strchr(json_string_value(json_object_get(row(f, "pmix"), "found")), '('));
     expect(f, "ipsec-mb", "ok", "1.3-2 (");
     expect(f, "cpu-aes", "ok", "aes vaes avx512f");
     expect(f, "/dev/net/tun", "ok", "can be opened");
