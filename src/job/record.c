@@ -15,6 +15,25 @@ void avow_job_record_done(struct avow_job_record *r)
     *r = (struct avow_job_record){ 0 };
 }
 
+int avow_job_record_copy(const struct avow_job_record *r, struct avow_job_record *out)
+{
+    struct avow_job_record c = *r;
+
+    c.ranks = NULL;
+    if (r->n_ranks) {
+        c.ranks = malloc(r->n_ranks * sizeof *c.ranks);
+        if (!c.ranks)
+            return -AVOW_E_NOMEM;
+        memcpy(c.ranks, r->ranks, r->n_ranks * sizeof *c.ranks);
+    }
+    json_incref(c.metrics);
+    json_incref(c.verdicts);
+    json_incref(c.sync);
+    json_incref(c.files);
+    *out = c;
+    return 0;
+}
+
 /* --- reason ------------------------------------------------------------------------------- */
 
 json_t *avow_job_reason_json(const struct avow_job_reason *r)
@@ -178,11 +197,20 @@ static int take_sync(struct avow_job_record *r, const struct avow_job_event *e,
     return 0;
 }
 
+/* Ranks that were not heard of ended with the job. */
+static void end_ranks(struct avow_job_record *r)
+{
+    for (uint32_t i = 0; i < r->n_ranks; i++)
+        if (r->ranks[i].state != AVOW_RANK_EXITED)
+            r->ranks[i] = (struct avow_job_rank){ .state = AVOW_RANK_EXITED, .exit = -1 };
+}
+
 static int apply_done(struct avow_job_record *r, const struct avow_job_event *e,
                       struct avow_error *err)
 {
     AVOW_TRY(take_files(r, e, err));
     AVOW_TRY(take_sync(r, e, err));
+    end_ranks(r);
     r->ended = e->t;
     return 0;
 }
@@ -197,6 +225,7 @@ static int apply_fail(struct avow_job_record *r, const struct avow_job_event *e,
     AVOW_TRY(avow_job_reason_parse(reason, &parsed, err));
     AVOW_TRY(take_sync(r, e, err));
     r->reason = parsed;
+    end_ranks(r);
     r->ended = e->t;
     return 0;
 }
@@ -268,7 +297,7 @@ static json_t *ranks_json(const struct avow_job_record *r)
         json_t *v = json_pack("{s:I,s:s,s:s}", "rank", (json_int_t)r->first_rank + i, "node",
                               r->node, "state", names[r->ranks[i].state]);
 
-        if (v && r->ranks[i].state == AVOW_RANK_EXITED)
+        if (v && r->ranks[i].state == AVOW_RANK_EXITED && r->ranks[i].exit >= 0)
             json_object_set_new(v, "exit", json_integer(r->ranks[i].exit));
         json_array_append_new(list, v);
     }

@@ -33,7 +33,7 @@ enum avow_job_rank_state { AVOW_RANK_STARTING = 0, AVOW_RANK_RUNNING, AVOW_RANK_
 
 struct avow_job_rank {
     enum avow_job_rank_state state;
-    int exit; /* when EXITED: 0..255, 128+n for signal n */
+    int exit; /* when EXITED: 0..255, 128+n for signal n; -1: ended with the job, not reported */
 };
 
 struct avow_job_record {
@@ -66,6 +66,10 @@ void avow_job_record_done(struct avow_job_record *r);
  */
 AVOW_MUST_USE int avow_job_record_apply(struct avow_job_record *r, const struct avow_job_event *e,
                                         struct avow_error *err);
+
+/* An independent copy. -AVOW_E_NOMEM. */
+AVOW_MUST_USE int avow_job_record_copy(const struct avow_job_record *r,
+                                       struct avow_job_record *out);
 
 /* The job object of the node API. New reference; NULL without memory. */
 json_t *avow_job_record_json(const struct avow_job_record *r);
