@@ -27,7 +27,7 @@ static void show(const struct avow_cli *cli, const json_t *findings)
     size_t i = 0;
     json_t *row = NULL;
 
-    json_array_foreach (findings, i, row) {
+    json_array_foreach(findings, i, row) {
         const char *state = json_string_value(json_object_get(row, "state"));
         const char *advice = json_string_value(json_object_get(row, "advice"));
 

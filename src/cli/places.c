@@ -55,6 +55,9 @@ static char *in_path(const char *name)
     return NULL;
 }
 
+static const char source_root_text[] = AVOW_SOURCE_ROOT;
+static const char *const source_root = source_root_text;
+
 static char *find(enum avow_place place, const char *self)
 {
     const char *data = getenv("AVOW_DATADIR");
@@ -66,8 +69,8 @@ static char *find(enum avow_place place, const char *self)
         found = try_path(self, places[place].relative[i]);
     if (!found && place == AVOW_PLACE_PRELOAD)
         found = try_path(AVOW_LIBDIR, "avow/libavow-fabric.so");
-    if (!found && place == AVOW_PLACE_DATA && AVOW_SOURCE_ROOT[0])
-        found = try_path(AVOW_SOURCE_ROOT, "examples/hospitals/data");
+    if (!found && place == AVOW_PLACE_DATA && *source_root)
+        found = try_path(source_root, "examples/hospitals/data");
     if (!found && place == AVOW_PLACE_AVOWD)
         found = in_path("avowd");
     return found;

@@ -49,7 +49,7 @@ static const char *overall(const struct avow_progress *p)
     json_t *state = NULL;
 
     for (size_t i = 0; i < sizeof order / sizeof order[0]; i++)
-        json_object_foreach (p->states, node, state)
+        json_object_foreach(p->states, node, state)
             if (strcmp(json_string_value(state), order[i]) == 0)
                 return order[i];
     return "PENDING";
@@ -84,7 +84,7 @@ void avow_progress_line(const struct avow_progress *p, int width, double now_ms,
     if (p->sync_ms > 0)
         (void)avow_buf_putf(out, "  sync %.2f ms", p->sync_ms);
     (void)avow_buf_putf(out, "  %.1f s", (now_ms - p->began_ms) / 1e3);
-    json_object_foreach (p->states, node, state)
+    json_object_foreach(p->states, node, state)
         if (shown++ < AVOW_PROGRESS_STATES_SHOWN)
             (void)avow_buf_putf(out, "  %s:%s", node, json_string_value(state));
     if (shown > AVOW_PROGRESS_STATES_SHOWN)
@@ -167,7 +167,7 @@ static void describe_metrics(struct avow_progress *p, json_t *metrics)
     size_t at = 0;
 
     p->metrics[0] = 0;
-    json_object_foreach (metrics, name, v) {
+    json_object_foreach(metrics, name, v) {
         int n = snprintf(p->metrics + at, sizeof p->metrics - at, "%s%s %.4g", at ? "  " : "", name,
                          json_number_value(v));
 

@@ -187,7 +187,7 @@ static void show_results(struct avow_session *s, const char *dir)
         size_t k = 0;
         json_t *f = NULL;
 
-        json_array_foreach (n->results, k, f) {
+        json_array_foreach(n->results, k, f) {
             const char *sha = json_string_value(json_object_get(f, "sha256"));
             char size[32];
 
@@ -209,11 +209,11 @@ static void show_aggregate(struct avow_session *s)
     json_t *section = NULL;
     size_t rows = 0;
 
-    json_object_foreach (s->client->aggregate, how, section) {
+    json_object_foreach(s->client->aggregate, how, section) {
         const char *key = NULL;
         json_t *v = NULL;
 
-        json_object_foreach (section, key, v) {
+        json_object_foreach(section, key, v) {
             avow_table_cell(t, AVOW_PAINT_NONE, "%s", key);
             avow_table_cell(t, AVOW_PAINT_DIM, "%s", how);
             if (json_is_string(v))

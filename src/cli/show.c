@@ -131,7 +131,7 @@ void avow_show_pairs(const struct avow_cli *cli, const struct avow_client *c)
     size_t hidden = 0;
     json_t *row = NULL;
 
-    json_array_foreach (c->pairs, i, row) {
+    json_array_foreach(c->pairs, i, row) {
         struct pair p;
 
         if (!pair_of(row, &p))
@@ -158,7 +158,7 @@ void avow_show_pair_refusals(const struct avow_cli *cli, const struct avow_clien
     size_t i = 0;
     json_t *row = NULL;
 
-    json_array_foreach (c->pairs, i, row) {
+    json_array_foreach(c->pairs, i, row) {
         struct pair p;
         char who[192];
 
@@ -167,7 +167,7 @@ void avow_show_pair_refusals(const struct avow_cli *cli, const struct avow_clien
         (void)snprintf(who, sizeof who, "node %s refuses node %s", p.verifier, p.member);
         refusal(cli, who, &p.verdict);
     }
-    json_array_foreach (c->links, i, row) {
+    json_array_foreach(c->links, i, row) {
         struct avow_error e = { 0 };
 
         if (strcmp(text_of(row, "state"), "confirmed") == 0)

@@ -50,7 +50,7 @@ static int list_jobs(struct avow_cli *cli)
         return AVOW_EXIT_OK;
     }
     t = avow_table_new(heads);
-    json_array_foreach (list, i, row) {
+    json_array_foreach(list, i, row) {
         char when[32];
 
         time_text(json_integer_value(json_object_get(row, "created")), when);
