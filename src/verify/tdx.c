@@ -222,19 +222,20 @@ static int read_certs(struct work *w)
     return 0;
 }
 
-/* @cn is @name, or "SIMULATED " and @name; which of the two is allowed depends on the anchor. */
-static bool is_named(const char *cn, const char *name, bool simulated_too)
+static bool is_simulated(const char *cn)
 {
-    const size_t prefix = strlen(AVOW_SIMULATED_PREFIX);
+    return strncmp(cn, AVOW_SIMULATED_PREFIX, strlen(AVOW_SIMULATED_PREFIX)) == 0;
+}
 
-    if (simulated_too && strncmp(cn, AVOW_SIMULATED_PREFIX, prefix) == 0)
-        cn += prefix;
-    return strcmp(cn, name) == 0;
+/* @cn is @name, or "SIMULATED " and @name; which of the two is right depends on the anchor. */
+static bool is_named(const char *cn, const char *name)
+{
+    return strcmp(is_simulated(cn) ? cn + strlen(AVOW_SIMULATED_PREFIX) : cn, name) == 0;
 }
 
 /* The certificate of [from, to) with this name: the first that is valid now, or else the first. */
 static const struct avow_kept *find_cert(const struct work *w, size_t from, size_t to,
-                                         const char *name, const char *or_name)
+                                         const char *name)
 {
     const struct avow_kept *first = NULL;
 
@@ -242,7 +243,7 @@ static const struct avow_kept *find_cert(const struct work *w, size_t from, size
         const char *cn = avow_cert_subject_cn(w->certs[i]->cert);
         int64_t begin = 0, end = 0;
 
-        if (!is_named(cn, name, true) && !(or_name && is_named(cn, or_name, true)))
+        if (!is_named(cn, name))
             continue;
         avow_cert_validity(w->certs[i]->cert, &begin, &end);
         if (begin <= w->now && w->now <= end)
@@ -253,17 +254,29 @@ static const struct avow_kept *find_cert(const struct work *w, size_t from, size
     return first;
 }
 
+/* The leaf's issuer is meant where a bundle holds both CAs. */
+static const struct avow_kept *find_ca(const struct work *w, size_t to)
+{
+    const struct avow_kept *platform = find_cert(w, 0, to, AVOW_PCK_PLATFORM_CA_CN);
+    const struct avow_kept *processor = find_cert(w, 0, to, AVOW_PCK_PROCESSOR_CA_CN);
+
+    if (!platform || !processor || !w->leaf)
+        return platform ? platform : processor;
+    return is_named(avow_cert_issuer_cn(w->leaf->cert), AVOW_PCK_PROCESSOR_CA_CN) ? processor
+                                                                                  : platform;
+}
+
 static void find_chain(struct work *w)
 {
     /* A quote with a chain of its own is judged by that chain. */
     size_t to = w->n_quote_certs ? w->n_quote_certs : w->n_certs;
 
-    w->leaf = find_cert(w, 0, to, AVOW_PCK_LEAF_CN, NULL);
-    w->ca = find_cert(w, 0, to, AVOW_PCK_PLATFORM_CA_CN, AVOW_PCK_PROCESSOR_CA_CN);
-    w->root = find_cert(w, 0, to, AVOW_SGX_ROOT_CA_CN, NULL);
+    w->leaf = find_cert(w, 0, to, AVOW_PCK_LEAF_CN);
+    w->ca = find_ca(w, to);
+    w->root = find_cert(w, 0, to, AVOW_SGX_ROOT_CA_CN);
     if (!w->root)
-        w->root = find_cert(w, w->n_quote_certs, w->n_certs, AVOW_SGX_ROOT_CA_CN, NULL);
-    w->signer = find_cert(w, w->n_quote_certs, w->n_certs, AVOW_TCB_SIGNING_CN, NULL);
+        w->root = find_cert(w, w->n_quote_certs, w->n_certs, AVOW_SGX_ROOT_CA_CN);
+    w->signer = find_cert(w, w->n_quote_certs, w->n_certs, AVOW_TCB_SIGNING_CN);
     if (!w->leaf)
         missing(w, "PCK certificate");
     if (!w->ca)
@@ -276,6 +289,7 @@ static void find_chain(struct work *w)
 
 static void check_root(struct work *w)
 {
+    const struct avow_kept *const chain[] = { w->leaf, w->ca, w->root, w->signer };
     uint8_t digest[32] = { 0 };
     bool named = true;
 
@@ -289,14 +303,9 @@ static void check_root(struct work *w)
         return;
     w->c->simulated = w->anchor->simulated;
     snprintf(w->c->root, sizeof w->c->root, "%s", w->anchor->name);
-    for (size_t i = 0; i < w->n_certs; i++) {
-        const struct avow_kept *c = w->certs[i];
-        const char *cn = avow_cert_subject_cn(c->cert);
-
-        if (c == w->leaf || c == w->ca || c == w->root || c == w->signer)
-            named = named && (w->anchor->simulated || strncmp(cn, AVOW_SIMULATED_PREFIX,
-                                                              strlen(AVOW_SIMULATED_PREFIX)) != 0);
-    }
+    for (size_t i = 0; i < sizeof chain / sizeof chain[0]; i++)
+        if (chain[i] && is_simulated(avow_cert_subject_cn(chain[i]->cert)))
+            named = w->anchor->simulated;
     (void)avow_claims_check(w->c, "root", named, "%s anchor, and certificates named for it",
                             w->anchor->simulated ? "simulated" : "genuine");
 }

@@ -275,6 +275,31 @@ static void documents_must_be_of_this_platform(void **state)
     made_done(&n);
 }
 
+static void the_leafs_issuer_is_chosen(void **state)
+{
+    struct made_spec s = made_spec();
+    struct made m = { 0 }, n = { 0 };
+    struct avow_anchors anchors = { .n = 1 };
+    avow_auto(avow_cleanup_cert) struct avow_cert *root = NULL;
+    struct avow_claims c;
+
+    (void)state;
+    s.chain_in_bundle = true;
+    made_new(&s, &n);
+    s.ca_cn = AVOW_PCK_PROCESSOR_CA_CN;
+    made_new(&s, &m);
+    /* another Platform CA comes first */
+    m.bundle.certs[m.bundle.n_certs++] = m.bundle.certs[0];
+    m.bundle.certs[0] = avow_buf_view(&n.ca);
+    MADE_OK(avow_cert_parse(avow_buf_view(&m.root), &root, &err));
+    anchors.list[0] = (struct avow_anchor){ .tee = AVOW_TEE_TDX, .simulated = true };
+    avow_cert_spki_sha256(root, anchors.list[0].spki_sha256);
+    verify_with(&m.bundle, &anchors, MADE_NOW, &c);
+    expect_codes("both CAs in the bundle", &c, "");
+    made_done(&m);
+    made_done(&n);
+}
+
 static void simulated_names_need_a_simulated_anchor(void **state)
 {
     struct made_spec s = made_spec();
@@ -606,6 +631,7 @@ int main(void)
         cmocka_unit_test(everything_must_be_valid_now),
         cmocka_unit_test(the_quoting_enclave_must_be_intels),
         cmocka_unit_test(documents_must_be_of_this_platform),
+        cmocka_unit_test(the_leafs_issuer_is_chosen),
         cmocka_unit_test(simulated_names_need_a_simulated_anchor),
         cmocka_unit_test(levels_are_matched_in_order),
         cmocka_unit_test(module_and_enclave_converge),
