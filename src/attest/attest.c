@@ -19,6 +19,8 @@ static int verify(const struct avow_judge_in *in, const struct avow_bundle *b,
 {
     switch (b->tee) {
     case AVOW_TEE_SNP:
+        if (in->cache)
+            return avow_snp_verify_cached(b, in->anchors, in->now, in->cache, claims, err);
         return avow_snp_verify(b, in->anchors, in->now, claims, err);
     case AVOW_TEE_TDX:
         if (in->cache)

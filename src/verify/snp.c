@@ -4,30 +4,28 @@
 
 #include "codec/text.h"
 #include "crypto/x509.h"
+#include "verify/cache.h"
 
 #define SIM_PREFIX "SIMULATED "
 #define HWID_LEN 64u
 #define HWID_LEN_TURIN 8u
 
-/* One verification: what has been read and found so far. */
+/* One verification: what has been read and found so far. What only repeats the past (reading a
+ * certificate, a signature that held) is asked of the cache; names, uses, dates and revocation are
+ * looked at anew. */
 struct snp_view {
     const struct avow_bundle *bundle;
     const struct avow_anchors *anchors;
     int64_t now;
     struct avow_claims *c;
     struct avow_snp_report r;
+    struct avow_verify_cache *cache; /* owns the certificates */
     size_t n_certs;
-    struct avow_cert *certs[AVOW_BUNDLE_CERTS_MAX]; /* owned */
-    const struct avow_cert *leaf, *mid, *root;      /* among certs */
-    const struct avow_anchor *anchor;               /* of root */
+    const struct avow_kept *certs[AVOW_BUNDLE_CERTS_MAX];
+    const struct avow_kept *leaf, *mid, *root; /* among certs */
+    const struct avow_anchor *anchor;          /* of root */
     bool vlek, turin;
 };
-
-static void view_done(struct snp_view *v)
-{
-    for (size_t i = 0; i < v->n_certs; i++)
-        avow_cert_free(v->certs[i]);
-}
 
 /* Memory and library failures are the caller's; everything else is a fault of the evidence. */
 static bool is_ours(int rc)
@@ -111,7 +109,8 @@ static int parse_certs(struct snp_view *v, struct avow_error *err)
 {
     for (size_t i = 0; i < v->bundle->n_certs; i++) {
         struct avow_error why = { 0 };
-        int rc = avow_cert_parse(v->bundle->certs[i], &v->certs[v->n_certs], &why);
+        int rc = avow_verify_cache_read(v->cache, AVOW_KEPT_CERT, v->bundle->certs[i],
+                                        &v->certs[v->n_certs], &why);
 
         if (is_ours(rc))
             return AVOW_FAIL_CODE(err, rc, "%s", why.text);
@@ -123,11 +122,11 @@ static int parse_certs(struct snp_view *v, struct avow_error *err)
     return 0;
 }
 
-static bool valid_at(const struct avow_cert *c, int64_t now)
+static bool valid_at(const struct avow_kept *c, int64_t now)
 {
     int64_t from = 0, until = 0;
 
-    avow_cert_validity(c, &from, &until);
+    avow_cert_validity(c->cert, &from, &until);
     return now >= from && now <= until;
 }
 
@@ -138,7 +137,7 @@ static bool find_leaf(struct snp_view *v)
     const char *cn = v->vlek ? AVOW_SNP_CN_VLEK : AVOW_SNP_CN_VCEK;
 
     for (size_t i = 0; i < v->n_certs; i++) {
-        if (strcmp(avow_cert_subject_cn(v->certs[i]), cn) != 0)
+        if (strcmp(avow_cert_subject_cn(v->certs[i]->cert), cn) != 0)
             continue;
         if (!v->leaf || (!valid_at(v->leaf, v->now) && valid_at(v->certs[i], v->now)))
             v->leaf = v->certs[i];
@@ -149,41 +148,62 @@ static bool find_leaf(struct snp_view *v)
     return true;
 }
 
-/* The certificate that issued @child: by name, then by signature. */
-static const struct avow_cert *find_issuer(struct snp_view *v, const struct avow_cert *child)
+/* Whether @issuer's key signed @child, now or in an earlier verification. */
+static int signed_by(struct snp_view *v, const struct avow_kept *child,
+                     const struct avow_kept *issuer, struct avow_error *why)
 {
-    struct avow_error why = { 0 };
+    uint8_t name[32];
 
-    for (size_t i = 0; i < v->n_certs; i++) {
-        if (v->certs[i] == child ||
-            strcmp(avow_cert_subject_cn(v->certs[i]), avow_cert_issuer_cn(child)) != 0)
-            continue;
-        if (avow_cert_signed_by(child, v->certs[i], &why) == 0)
-            return v->certs[i];
-    }
-    if (why.code)
-        avow_claims_check(v->c, "signature", false, "%s", why.text);
+    AVOW_TRY(avow_verify_cache_name(issuer, child->kind, child->digest, name, why));
+    if (avow_verify_cache_knows(v->cache, name))
+        return 0;
+    if (child->kind == AVOW_KEPT_CRL)
+        AVOW_TRY(avow_crl_signed_by(child->crl, issuer->cert, why));
     else
-        avow_claims_check(v->c, "missing", false,
-                          "the bundle has no certificate of \"%s\", which issued \"%s\"",
-                          avow_cert_issuer_cn(child), avow_cert_subject_cn(child));
-    return NULL;
+        AVOW_TRY(avow_cert_signed_by(child->cert, issuer->cert, why));
+    return avow_verify_cache_learn(v->cache, name, why);
 }
 
-static bool find_root(struct snp_view *v)
+/* The certificate that issued @child: by name, then by signature. @out is NULL if there is none. */
+static int find_issuer(struct snp_view *v, const struct avow_kept *child,
+                       const struct avow_kept **out, struct avow_error *err)
+{
+    const char *issuer = avow_cert_issuer_cn(child->cert);
+    struct avow_error why = { 0 };
+
+    *out = NULL;
+    for (size_t i = 0; i < v->n_certs && !*out; i++) {
+        int rc = 0;
+
+        if (v->certs[i] == child || strcmp(avow_cert_subject_cn(v->certs[i]->cert), issuer) != 0)
+            continue;
+        rc = signed_by(v, child, v->certs[i], &why);
+        if (is_ours(rc))
+            return AVOW_FAIL_CODE(err, rc, "%s", why.text);
+        if (rc == 0)
+            *out = v->certs[i];
+    }
+    if (!*out && why.code)
+        avow_claims_check(v->c, "signature", false, "%s", why.text);
+    else if (!*out)
+        avow_claims_check(v->c, "missing", false,
+                          "the bundle has no certificate of \"%s\", which issued \"%s\"", issuer,
+                          avow_cert_subject_cn(child->cert));
+    return 0;
+}
+
+/* The root is a trust anchor. */
+static bool check_root(struct snp_view *v)
 {
     uint8_t spki[32];
     char hex[20];
 
-    v->root = find_issuer(v, v->mid);
-    if (!v->root)
-        return false;
-    avow_cert_spki_sha256(v->root, spki);
+    avow_cert_spki_sha256(v->root->cert, spki);
     v->anchor = avow_anchors_find(v->anchors, AVOW_TEE_SNP, spki);
     if (!v->anchor)
-        return avow_claims_check(v->c, "root", false,
-                                 "the chain ends in \"%s\" with key %s.., which is no trust anchor",
-                                 avow_cert_subject_cn(v->root), brief(AVOW_BYTES_OF(spki), hex));
+        return avow_claims_check(
+            v->c, "root", false, "the chain ends in \"%s\" with key %s.., which is no trust anchor",
+            avow_cert_subject_cn(v->root->cert), brief(AVOW_BYTES_OF(spki), hex));
     v->c->simulated = v->anchor->simulated;
     memcpy(v->c->root, v->anchor->name, sizeof v->c->root);
     memcpy(v->c->snp.product, v->anchor->product, sizeof v->c->snp.product);
@@ -201,27 +221,31 @@ static bool cn_is(const struct snp_view *v, const struct avow_cert *c, const cha
     return strncmp(cn, prefix, n) == 0 && strcmp(cn + n, v->anchor->product) == 0;
 }
 
-static void check_chain(struct snp_view *v)
+static int check_chain(struct snp_view *v, struct avow_error *err)
 {
+    const struct avow_cert *leaf = v->leaf->cert, *mid = v->mid->cert, *root = v->root->cert;
     struct avow_error why = { 0 };
-    bool self_signed = avow_cert_signed_by(v->root, v->root, &why) == 0;
-    bool names = cn_is(v, v->root, "ARK-") && cn_is(v, v->mid, v->vlek ? "SEV-VLEK-" : "SEV-");
-    bool uses = avow_cert_may(v->root, AVOW_USE_SIGN_CERTS) &&
-                avow_cert_may(v->mid, AVOW_USE_SIGN_CERTS) && !avow_cert_is_ca(v->leaf);
+    int rc = signed_by(v, v->root, v->root, &why);
+    bool names = cn_is(v, root, "ARK-") && cn_is(v, mid, v->vlek ? "SEV-VLEK-" : "SEV-");
+    bool uses = avow_cert_may(root, AVOW_USE_SIGN_CERTS) &&
+                avow_cert_may(mid, AVOW_USE_SIGN_CERTS) && !avow_cert_is_ca(leaf);
 
-    avow_claims_check(v->c, "signature", self_signed, "%s",
-                      self_signed ? "every certificate is signed by the next" : why.text);
+    if (is_ours(rc))
+        return AVOW_FAIL_CODE(err, rc, "%s", why.text);
+    avow_claims_check(v->c, "signature", rc == 0, "%s",
+                      rc == 0 ? "every certificate is signed by the next" : why.text);
     avow_claims_check(v->c, "chain", names && uses, "%s <- %s <- %s, for %s: %s",
-                      avow_cert_subject_cn(v->leaf), avow_cert_subject_cn(v->mid),
-                      avow_cert_subject_cn(v->root), v->anchor->product,
+                      avow_cert_subject_cn(leaf), avow_cert_subject_cn(mid),
+                      avow_cert_subject_cn(root), v->anchor->product,
                       !names  ? "not the names of one product line"
                       : !uses ? "not certificates for this use"
                               : "names and uses are right");
+    return 0;
 }
 
 static void check_validity(struct snp_view *v)
 {
-    const struct avow_cert *const chain[] = { v->leaf, v->mid, v->root };
+    const struct avow_kept *const chain[] = { v->leaf, v->mid, v->root };
     char t_now[AVOW_TIME_TEXT], t_from[AVOW_TIME_TEXT], t_until[AVOW_TIME_TEXT];
     bool all = true;
 
@@ -231,7 +255,7 @@ static void check_validity(struct snp_view *v)
     for (size_t i = 0; i < 3; i++) {
         int64_t from = 0, until = 0;
 
-        avow_cert_validity(chain[i], &from, &until);
+        avow_cert_validity(chain[i]->cert, &from, &until);
         if (from > v->c->valid_from)
             v->c->valid_from = from;
         if (until < v->c->valid_until)
@@ -242,7 +266,7 @@ static void check_validity(struct snp_view *v)
         avow_claims_time(until, t_until);
         all = avow_claims_check(v->c, v->now < from ? "not-yet-valid" : "expired", false,
                                 "certificate \"%s\" is valid from %s until %s, and it is %s",
-                                avow_cert_subject_cn(chain[i]), t_from, t_until, t_now);
+                                avow_cert_subject_cn(chain[i]->cert), t_from, t_until, t_now);
     }
     avow_claims_time(v->c->valid_until, t_until);
     if (all)
@@ -251,39 +275,50 @@ static void check_validity(struct snp_view *v)
 
 /* ---- revocation ---- */
 
-static bool use_crl(struct snp_view *v, const struct avow_crl *crl)
+static int use_crl(struct snp_view *v, const struct avow_kept *kept, struct avow_error *err)
 {
+    const struct avow_crl *crl = kept->crl;
     struct avow_error why = { 0 };
     char t_until[AVOW_TIME_TEXT];
     int64_t from = 0, until = 0;
+    int rc = avow_cert_may(v->root->cert, AVOW_USE_SIGN_CRLS)
+                 ? signed_by(v, kept, v->root, &why)
+                 : AVOW_FAIL(&why, UNTRUSTED, "the root may not sign CRLs");
 
-    if (!avow_cert_may(v->root, AVOW_USE_SIGN_CRLS) || avow_crl_signed_by(crl, v->root, &why) < 0)
-        return avow_claims_check(v->c, "revoked", false, "CRL of \"%s\": %s",
-                                 avow_crl_issuer_cn(crl),
-                                 why.code ? why.text : "the root may not sign CRLs");
+    if (is_ours(rc))
+        return AVOW_FAIL_CODE(err, rc, "%s", why.text);
+    if (rc < 0) {
+        avow_claims_check(v->c, "revoked", false, "CRL of \"%s\": %s", avow_crl_issuer_cn(crl),
+                          why.text);
+        return 0;
+    }
     avow_crl_validity(crl, &from, &until);
     avow_claims_time(until, t_until);
-    if (v->now < from || v->now > until)
-        return avow_claims_check(v->c, v->now < from ? "not-yet-valid" : "expired", false,
-                                 "CRL of \"%s\", next update %s", avow_crl_issuer_cn(crl), t_until);
+    if (v->now < from || v->now > until) {
+        avow_claims_check(v->c, v->now < from ? "not-yet-valid" : "expired", false,
+                          "CRL of \"%s\", next update %s", avow_crl_issuer_cn(crl), t_until);
+        return 0;
+    }
     if (until < v->c->valid_until)
         v->c->valid_until = until;
     if (from > v->c->valid_from)
         v->c->valid_from = from;
-    return avow_claims_check(v->c, "revoked", !avow_crl_revokes(crl, v->mid),
-                             "certificate \"%s\" against the CRL of \"%s\", next update %s",
-                             avow_cert_subject_cn(v->mid), avow_crl_issuer_cn(crl), t_until);
+    avow_claims_check(v->c, "revoked", !avow_crl_revokes(crl, v->mid->cert),
+                      "certificate \"%s\" against the CRL of \"%s\", next update %s",
+                      avow_cert_subject_cn(v->mid->cert), avow_crl_issuer_cn(crl), t_until);
+    return 0;
 }
 
 /* AMD's CRLs are signed by the ARK and list ASKs and ASVKs (leaves all have serial number 0). */
 static int check_revocation(struct snp_view *v, struct avow_error *err)
 {
+    const char *root = avow_cert_subject_cn(v->root->cert);
     bool any = false;
 
     for (size_t i = 0; i < v->bundle->n_crls; i++) {
-        avow_auto(avow_cleanup_crl) struct avow_crl *crl = NULL;
+        const struct avow_kept *crl = NULL;
         struct avow_error why = { 0 };
-        int rc = avow_crl_parse(v->bundle->crls[i], &crl, &why);
+        int rc = avow_verify_cache_read(v->cache, AVOW_KEPT_CRL, v->bundle->crls[i], &crl, &why);
 
         if (is_ours(rc))
             return AVOW_FAIL_CODE(err, rc, "%s", why.text);
@@ -291,14 +326,14 @@ static int check_revocation(struct snp_view *v, struct avow_error *err)
             avow_claims_check(v->c, "malformed", false, "CRL %zu: %s", i + 1, why.text);
             continue;
         }
-        if (strcmp(avow_crl_issuer_cn(crl), avow_cert_subject_cn(v->root)) != 0)
+        if (strcmp(avow_crl_issuer_cn(crl->crl), root) != 0)
             continue;
         any = true;
-        (void)use_crl(v, crl);
+        AVOW_TRY(use_crl(v, crl, err));
     }
     if (!any)
         avow_claims_check(v->c, "revoked", true, "not checked: the bundle has no CRL of \"%s\"",
-                          avow_cert_subject_cn(v->root));
+                          root);
     return 0;
 }
 
@@ -343,7 +378,7 @@ static bool leaf_tcb(const struct snp_view *v, uint8_t out[AVOW_SNP_TCB_LEN])
     for (size_t i = 0; i < sizeof spls / sizeof spls[0]; i++) {
         int at = v->turin ? spls[i].at_turin : spls[i].at;
         struct avow_bytes ext = { 0 };
-        int rc = avow_cert_extension(v->leaf, spls[i].oid, &ext);
+        int rc = avow_cert_extension(v->leaf->cert, spls[i].oid, &ext);
 
         if (rc == -AVOW_E_NOTFOUND && (at < 0 || spls[i].optional))
             continue;
@@ -423,7 +458,7 @@ static void check_chip(struct snp_view *v)
     size_t want = v->turin ? HWID_LEN_TURIN : HWID_LEN;
     struct avow_bytes hwid = { 0 };
     bool masked = avow_bytes_zero(chip);
-    int rc = avow_cert_extension(v->leaf, AVOW_SNP_OID_HWID, &hwid);
+    int rc = avow_cert_extension(v->leaf->cert, AVOW_SNP_OID_HWID, &hwid);
     char hex_chip[20], hex_leaf[20];
 
     if (!masked) {
@@ -465,7 +500,7 @@ static bool leaf_product_is(const struct snp_view *v, const char *product)
     struct avow_bytes ext = { 0 };
     size_t n = strlen(product);
 
-    if (avow_cert_extension(v->leaf, AVOW_SNP_OID_PRODUCT, &ext) < 0)
+    if (avow_cert_extension(v->leaf->cert, AVOW_SNP_OID_PRODUCT, &ext) < 0)
         return false;
     return ext.len >= 2 + n && ext.data[0] == 0x16 && ext.data[1] == ext.len - 2 &&
            avow_bytes_equal(avow_bytes_sub(ext, 2, n), avow_bytes_str(product)) &&
@@ -497,12 +532,13 @@ static int check_signature(struct snp_view *v, struct avow_error *err)
         sig[i] = v->r.r.data[AVOW_SNP_SIG_USED_LEN - 1 - i];
         sig[AVOW_SNP_SIG_USED_LEN + i] = v->r.s.data[AVOW_SNP_SIG_USED_LEN - 1 - i];
     }
-    rc = avow_cert_ecdsa_verify(v->leaf, AVOW_P384, v->r.signed_part, AVOW_BYTES_OF(sig), &why);
+    rc = avow_cert_ecdsa_verify(v->leaf->cert, AVOW_P384, v->r.signed_part, AVOW_BYTES_OF(sig),
+                                &why);
     if (is_ours(rc))
         return AVOW_FAIL_CODE(err, rc, "%s", why.text);
     avow_claims_check(v->c, "signature", rc == 0, "the report's signature %s the key of %s%s%s",
                       rc == 0 ? "verifies with" : "does not verify with",
-                      avow_cert_subject_cn(v->leaf), rc == 0 ? "" : ": ", why.text);
+                      avow_cert_subject_cn(v->leaf->cert), rc == 0 ? "" : ": ", why.text);
     return 0;
 }
 
@@ -523,10 +559,13 @@ static int verify_steps(struct snp_view *v, struct avow_error *err)
     AVOW_TRY(parse_certs(v, err));
     if (!find_leaf(v))
         return 0;
-    v->mid = find_issuer(v, v->leaf);
-    if (!v->mid || !find_root(v))
+    AVOW_TRY(find_issuer(v, v->leaf, &v->mid, err));
+    if (!v->mid)
         return 0;
-    check_chain(v);
+    AVOW_TRY(find_issuer(v, v->mid, &v->root, err));
+    if (!v->root || !check_root(v))
+        return 0;
+    AVOW_TRY(check_chain(v, err));
     check_validity(v);
     AVOW_TRY(check_revocation(v, err));
     check_product(v);
@@ -537,12 +576,27 @@ static int verify_steps(struct snp_view *v, struct avow_error *err)
     return 0;
 }
 
-int avow_snp_verify(const struct avow_bundle *b, const struct avow_anchors *a, int64_t now,
-                    struct avow_claims *out, struct avow_error *err)
+int avow_snp_verify_cached(const struct avow_bundle *b, const struct avow_anchors *a, int64_t now,
+                           struct avow_verify_cache *cache, struct avow_claims *out,
+                           struct avow_error *err)
 {
-    avow_auto(view_done) struct snp_view v = { .bundle = b, .anchors = a, .now = now, .c = out };
+    struct snp_view v = { .bundle = b, .anchors = a, .now = now, .c = out, .cache = cache };
+    int rc = 0;
 
     memset(out, 0, sizeof *out);
     out->tee = AVOW_TEE_SNP;
-    return verify_steps(&v, err);
+    avow_verify_cache_begin(cache);
+    rc = verify_steps(&v, err);
+    avow_verify_cache_end(cache, rc == 0 && out->authentic);
+    return rc;
+}
+
+int avow_snp_verify(const struct avow_bundle *b, const struct avow_anchors *a, int64_t now,
+                    struct avow_claims *out, struct avow_error *err)
+{
+    avow_auto(avow_cleanup_verify_cache) struct avow_verify_cache *cache = NULL;
+
+    memset(out, 0, sizeof *out);
+    AVOW_TRY(avow_verify_cache_new(AVOW_CACHE_ENTRIES_MIN, &cache, err));
+    return avow_snp_verify_cached(b, a, now, cache, out, err);
 }

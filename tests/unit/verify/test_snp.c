@@ -18,6 +18,8 @@ static const struct avow_check *first_failed(const struct avow_claims *c)
     return NULL;
 }
 
+static struct avow_verify_cache *seen;
+
 static void verify(const struct avow_bundle *b, int64_t now, struct avow_claims *c)
 {
     struct avow_anchors anchors;
@@ -26,6 +28,14 @@ static void verify(const struct avow_bundle *b, int64_t now, struct avow_claims 
     avow_anchors_builtin(&anchors);
     if (avow_snp_verify(b, &anchors, now, c, &err) < 0)
         fail_msg("not evaluated: %s", err.text);
+    /* a cache that has seen all the tests before this one changes nothing */
+    for (int again = 0; again < 2; again++) {
+        static struct avow_claims cached;
+
+        if (avow_snp_verify_cached(b, &anchors, now, seen, &cached, &err) < 0)
+            fail_msg("not evaluated: %s", err.text);
+        assert_memory_equal(c, &cached, sizeof cached);
+    }
 }
 
 static void expect_authentic(const char *dir, const char *leaf)
@@ -301,6 +311,19 @@ static void other_anchors_are_no_anchors(void **state)
     assert_string_equal(first_failed(&c)->code, "root");
 }
 
+static int setup(void **state)
+{
+    (void)state;
+    return avow_verify_cache_new(AVOW_CACHE_ENTRIES_MIN, &seen, NULL);
+}
+
+static int teardown(void **state)
+{
+    (void)state;
+    avow_verify_cache_free(seen);
+    return 0;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -316,5 +339,5 @@ int main(void)
         cmocka_unit_test(other_anchors_are_no_anchors),
     };
 
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, setup, teardown);
 }

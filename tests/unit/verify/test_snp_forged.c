@@ -15,6 +15,7 @@ struct key {
     struct avow_buf cert;
 };
 
+static struct avow_verify_cache *seen; /* by all forgeries, in vain */
 static struct key ark, ask, asvk, vcek, vlek;
 
 /* What is to be wrong; zeroed: nothing. */
@@ -53,7 +54,7 @@ static int setup(void **state)
         if (avow_signer_new(AVOW_SIGNER_P384, &keys[i]->signer, NULL) < 0)
             return -1;
     }
-    return 0;
+    return avow_verify_cache_new(AVOW_CACHE_ENTRIES_MIN, &seen, NULL);
 }
 
 static int teardown(void **state)
@@ -65,6 +66,7 @@ static int teardown(void **state)
         avow_signer_free(keys[i]->signer);
         avow_buf_done(&keys[i]->cert);
     }
+    avow_verify_cache_free(seen);
     return 0;
 }
 
@@ -191,7 +193,7 @@ static void make_report(const struct forgery *f, const struct key *signer,
 /* NULL: authentic; else the code of the first failed check (static storage). */
 static const char *forge(struct forgery f)
 {
-    static struct avow_claims c;
+    static struct avow_claims c, cached;
     struct key *leaf = f.use_vlek ? &vlek : &vcek;
     struct key *mid = f.use_vlek ? &asvk : &ask;
     uint8_t raw[AVOW_SNP_REPORT_LEN];
@@ -220,6 +222,8 @@ static const char *forge(struct forgery f)
     if (f.crl)
         b.crls[b.n_crls++] = avow_buf_view(f.crl);
     must(avow_snp_verify(&b, &anchors, NOW, &c, &err), &err);
+    must(avow_snp_verify_cached(&b, &anchors, NOW, seen, &cached, &err), &err);
+    assert_memory_equal(&c, &cached, sizeof c);
     assert_int_equal(c.authentic, avow_claims_all_passed(&c));
     for (uint32_t i = 0; i < c.n_checks; i++)
         if (c.checks[i].state != AVOW_CHECK_PASSED)
