@@ -58,7 +58,7 @@ int avow_verdict_from_json(const json_t *j, struct avow_verdict *out, struct avo
         return AVOW_FAIL(err, FORMAT, "verdict: \"simulated\" is not true or false");
     v.simulated = json_is_true(json_object_get(j, "simulated"));
     v.tee = avow_tee_from_name(tee);
-    json_array_foreach (reasons, i, item)
+    json_array_foreach(reasons, i, item)
         AVOW_TRY(read_reason(item, &v, err));
     avow_verdict_conclude(&v);
     if (strcmp(decision, avow_verdict_accepts(&v) ? "accepted" : "refused") != 0)

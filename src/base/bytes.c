@@ -59,14 +59,14 @@ static int rd_be(struct avow_rd *r, size_t n, uint64_t *out)
     return 0;
 }
 
-#define RD(name, type, order, n)                                                                   \
-    int avow_rd_##name(struct avow_rd *r, type *out)                                               \
-    {                                                                                              \
-        uint64_t x = 0;                                                                            \
-                                                                                                   \
-        AVOW_TRY(rd_##order(r, n, &x));                                                            \
-        *out = (type)x;                                                                            \
-        return 0;                                                                                  \
+#define RD(name, type, order, n)                     \
+    int avow_rd_##name(struct avow_rd *r, type *out) \
+    {                                                \
+        uint64_t x = 0;                              \
+                                                     \
+        AVOW_TRY(rd_##order(r, n, &x));              \
+        *out = (type)x;                              \
+        return 0;                                    \
     }
 RD(u8, uint8_t, le, 1)
 RD(u16le, uint16_t, le, 2)
@@ -194,10 +194,10 @@ static int put_be(struct avow_buf *b, size_t n, uint64_t v)
     return avow_buf_put(b, x, n);
 }
 
-#define PUT(name, type, order, n)                                                                  \
-    int avow_buf_put_##name(struct avow_buf *b, type v)                                            \
-    {                                                                                              \
-        return put_##order(b, n, v);                                                               \
+#define PUT(name, type, order, n)                       \
+    int avow_buf_put_##name(struct avow_buf *b, type v) \
+    {                                                   \
+        return put_##order(b, n, v);                    \
     }
 PUT(u8, uint8_t, le, 1)
 PUT(u16le, uint16_t, le, 2)

@@ -87,7 +87,7 @@ struct avow_buf {
 
 #define AVOW_BUF(maximum) ((struct avow_buf){ .max = (maximum) })
 
-void avow_buf_done(struct avow_buf *b); /* frees; wipes first; the buffer may be used again */
+void avow_buf_done(struct avow_buf *b);  /* frees; wipes first; the buffer may be used again */
 void avow_buf_reset(struct avow_buf *b); /* length 0, keeps the memory */
 int avow_buf_put(struct avow_buf *b, const void *data, size_t n);
 int avow_buf_put_bytes(struct avow_buf *b, struct avow_bytes v);

@@ -34,20 +34,20 @@ static inline void avow_cleanup_file(FILE **f)
 #define avow_autofclose __attribute__((cleanup(avow_cleanup_file)))
 
 /* Define avow_cleanup_NAME(T **p) that calls free_fn(*p) when *p is not NULL. */
-#define AVOW_DEFINE_CLEANUP(name, type, free_fn)                                                   \
-    static inline void avow_cleanup_##name(type **p)                                               \
-    {                                                                                              \
-        if (*p)                                                                                    \
-            free_fn(*p);                                                                           \
+#define AVOW_DEFINE_CLEANUP(name, type, free_fn)     \
+    static inline void avow_cleanup_##name(type **p) \
+    {                                                \
+        if (*p)                                      \
+            free_fn(*p);                             \
     }
 
 /* Take the value out of an auto variable so that its cleanup finds nothing. */
-#define avow_steal(p)                                                                              \
-    __extension__({                                                                                \
-        __typeof__(p) avow_steal_p_ = (p);                                                         \
-        __typeof__(*avow_steal_p_) avow_steal_v_ = *avow_steal_p_;                                 \
-        *avow_steal_p_ = NULL;                                                                     \
-        avow_steal_v_;                                                                             \
+#define avow_steal(p)                                              \
+    __extension__({                                                \
+        __typeof__(p) avow_steal_p_ = (p);                         \
+        __typeof__(*avow_steal_p_) avow_steal_v_ = *avow_steal_p_; \
+        *avow_steal_p_ = NULL;                                     \
+        avow_steal_v_;                                             \
     })
 
 static inline int avow_steal_fd(int *fd)

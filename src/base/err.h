@@ -22,8 +22,8 @@ enum avow_err {
 
 /* Owned by the caller, usually on the stack and zeroed; the first failure fills it. */
 struct avow_error {
-    int code; /* AVOW_E_*, positive; 0 = nothing recorded */
-    int sys; /* errno at the origin, or 0 */
+    int code;         /* AVOW_E_*, positive; 0 = nothing recorded */
+    int sys;          /* errno at the origin, or 0 */
     const char *file; /* source file of the origin, static storage */
     int line;
     char text[AVOW_ERROR_TEXT_MAX]; /* a sentence for people, without the hint */
@@ -32,23 +32,23 @@ struct avow_error {
 #define AVOW_MUST_USE __attribute__((warn_unused_result))
 
 /* Forward a failure unchanged. */
-#define AVOW_TRY(call)                                                                             \
-    do {                                                                                           \
-        int avow_try_rc_ = (call);                                                                 \
-        if (avow_try_rc_ < 0)                                                                      \
-            return avow_try_rc_;                                                                   \
+#define AVOW_TRY(call)             \
+    do {                           \
+        int avow_try_rc_ = (call); \
+        if (avow_try_rc_ < 0)      \
+            return avow_try_rc_;   \
     } while (0)
 
 /*
  * Record a failure and return its negative code: `return AVOW_FAIL(err, FORMAT, "row %d", n);`.
  * @err may be NULL; only the first failure is kept. errno is recorded by AVOW_FAIL_SYS.
  */
-#define AVOW_FAIL(err, name, ...)                                                                  \
+#define AVOW_FAIL(err, name, ...) \
     avow_error_set((err), AVOW_E_##name, 0, __FILE__, __LINE__, __VA_ARGS__)
-#define AVOW_FAIL_SYS(err, ...)                                                                    \
+#define AVOW_FAIL_SYS(err, ...) \
     avow_error_set((err), AVOW_E_SYSTEM, errno, __FILE__, __LINE__, __VA_ARGS__)
 /* The same with a code that is known only at run time (negative or positive). */
-#define AVOW_FAIL_CODE(err, code, ...)                                                             \
+#define AVOW_FAIL_CODE(err, code, ...) \
     avow_error_set((err), (code), 0, __FILE__, __LINE__, __VA_ARGS__)
 
 int avow_error_set(struct avow_error *err, int code, int sys, const char *file, int line,

@@ -17,8 +17,8 @@ struct avow_leaf; /* a P-256 key with a self-signed certificate; owned */
 /* A fresh key in memory, never written anywhere (nodes). @name becomes the CN. */
 AVOW_MUST_USE int avow_leaf_new(const char *name, struct avow_leaf **out, struct avow_error *err);
 /* Load @path (PEM: key and certificate, mode 0600 enforced) or make and write it (clients). */
-AVOW_MUST_USE int avow_leaf_load_or_make(const char *path, const char *name,
-                                         struct avow_leaf **out, struct avow_error *err);
+AVOW_MUST_USE int avow_leaf_load_or_make(const char *path, const char *name, struct avow_leaf **out,
+                                         struct avow_error *err);
 void avow_leaf_free(struct avow_leaf *l);
 AVOW_DEFINE_CLEANUP(leaf, struct avow_leaf, avow_leaf_free)
 /* SHA-256 of the DER SubjectPublicKeyInfo. */
@@ -29,10 +29,10 @@ void avow_leaf_spki(const struct avow_leaf *l, uint8_t out[32]);
  * @alpn required on both sides. Certificates are taken unverified here on purpose: the caller must
  * compare avow_tls_peer_spki before it trusts anything. New reference.
  */
-AVOW_MUST_USE int avow_tls_server_ctx(const struct avow_leaf *leaf, const char *alpn,
-                                      SSL_CTX **out, struct avow_error *err);
-AVOW_MUST_USE int avow_tls_client_ctx(const struct avow_leaf *leaf, const char *alpn,
-                                      SSL_CTX **out, struct avow_error *err);
+AVOW_MUST_USE int avow_tls_server_ctx(const struct avow_leaf *leaf, const char *alpn, SSL_CTX **out,
+                                      struct avow_error *err);
+AVOW_MUST_USE int avow_tls_client_ctx(const struct avow_leaf *leaf, const char *alpn, SSL_CTX **out,
+                                      struct avow_error *err);
 /* The same settings applied to a context that another library made (curl's SSL_CTX callback). */
 AVOW_MUST_USE int avow_tls_client_setup(SSL_CTX *ctx, const struct avow_leaf *leaf,
                                         const char *alpn, struct avow_error *err);

@@ -416,7 +416,7 @@ bool avow_doctor_healthy(const json_t *findings)
     size_t i = 0;
     json_t *row = NULL;
 
-    json_array_foreach (findings, i, row) {
+    json_array_foreach(findings, i, row) {
         const char *state = json_string_value(json_object_get(row, "state"));
 
         if (!state || strcmp(state, "missing") == 0)

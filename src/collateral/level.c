@@ -31,7 +31,7 @@ static int parse_advisories(const json_t *obj, const json_t **out, struct avow_e
     if (!json_object_get(obj, "advisoryIDs"))
         return 0;
     AVOW_TRY(avow_json_get_array(obj, "advisoryIDs", AVOW_LEVEL_ADVISORIES_MAX, &list, err));
-    json_array_foreach (list, i, item) {
+    json_array_foreach(list, i, item) {
         if (!json_is_string(item))
             return AVOW_FAIL(err, FORMAT, "\"advisoryIDs\" has an item that is not a string");
         if (json_string_length(item) == 0 || json_string_length(item) >= AVOW_ADVISORY_MAX)
@@ -66,7 +66,7 @@ int avow_svn_levels_parse(const json_t *obj, struct avow_svn_level *levels, size
     AVOW_TRY(avow_json_get_array(obj, "tcbLevels", AVOW_SVN_LEVELS_MAX, &list, err));
     if (json_array_size(list) == 0)
         return AVOW_FAIL(err, FORMAT, "\"tcbLevels\" is empty");
-    json_array_foreach (list, i, item) {
+    json_array_foreach(list, i, item) {
         json_t *tcb = NULL;
         int64_t svn = 0;
 

@@ -15,7 +15,7 @@ static int parse_components(const json_t *tcb, const char *key, uint8_t out[AVOW
     if (json_array_size(list) != AVOW_TCB_COMPONENTS)
         return AVOW_FAIL(err, FORMAT, "\"%s\" has %zu components, not %u", key,
                          json_array_size(list), AVOW_TCB_COMPONENTS);
-    json_array_foreach (list, i, item) {
+    json_array_foreach(list, i, item) {
         int64_t svn = 0;
 
         AVOW_TRY(avow_json_get_int(item, "svn", 0, COMPONENT_MAX, &svn, err));
@@ -50,7 +50,7 @@ static int parse_levels(struct avow_tcb_info *t, struct avow_error *err)
     t->levels = calloc(t->n_levels, sizeof *t->levels);
     if (!t->levels)
         return AVOW_FAIL(err, NOMEM, "out of memory for %zu TCB levels", t->n_levels);
-    json_array_foreach (list, i, item)
+    json_array_foreach(list, i, item)
         AVOW_TRY(parse_level(item, &t->levels[i], err));
     return 0;
 }
@@ -108,7 +108,7 @@ static int parse_modules(struct avow_tcb_info *t, struct avow_error *err)
     if (!t->modules)
         return AVOW_FAIL(err, NOMEM, "out of memory for %zu TDX modules", json_array_size(list));
     t->n_modules = json_array_size(list);
-    json_array_foreach (list, i, item)
+    json_array_foreach(list, i, item)
         AVOW_TRY(parse_module(t, item, &t->modules[i], err));
     return 0;
 }

@@ -112,7 +112,7 @@ static int read_list(struct avow_bundle *b, const json_t *doc, const char *key, 
     size_t i = 0;
 
     AVOW_TRY(avow_json_get_array(doc, key, max, &list, err));
-    json_array_foreach (list, i, item)
+    json_array_foreach(list, i, item)
         AVOW_TRY(read_b64(b, key, item, part, err));
     return 0;
 }

@@ -158,7 +158,7 @@ static int parse_members(const json_t *j, struct avow_roster *r, struct avow_err
     if (!r->members)
         return AVOW_FAIL(err, NOMEM, "out of memory");
     r->n = json_array_size(list);
-    json_array_foreach (list, i, item)
+    json_array_foreach(list, i, item)
         AVOW_TRY(parse_member(item, &r->members[i], err));
     return 0;
 }

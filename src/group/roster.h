@@ -22,10 +22,10 @@ struct avow_member {
 };
 
 struct avow_roster {
-    char formation[37]; /* UUID, lower case */
-    uint64_t epoch; /* from 1 */
+    char formation[37];   /* UUID, lower case */
+    uint64_t epoch;       /* from 1 */
     uint8_t manifest[32]; /* SHA-256 of the manifest's canonical JSON */
-    uint8_t policy[32]; /* SHA-256 of the policy's canonical JSON */
+    uint8_t policy[32];   /* SHA-256 of the policy's canonical JSON */
     size_t n;
     struct avow_member *members; /* sorted by name; owned */
 };

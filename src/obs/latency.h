@@ -7,9 +7,10 @@
 
 #include <stdint.h>
 
-#define AVOW_LATENCY_STEPS 64  /* in each power of two */
-#define AVOW_LATENCY_POWERS 42 /* to 2^47 ns: about 39 hours; longer ones count in the last step \
-                                */
+#define AVOW_LATENCY_STEPS 64 /* in each power of two */
+#define AVOW_LATENCY_POWERS                                              \
+    42 /* to 2^47 ns: about 39 hours; longer ones count in the last step \
+        */
 #define AVOW_LATENCY_CELLS (AVOW_LATENCY_STEPS * AVOW_LATENCY_POWERS)
 
 struct avow_latency {

@@ -18,8 +18,8 @@ void avow_metrics_free(struct avow_metrics *m);
  */
 void avow_metrics_count(struct avow_metrics *m, const char *name, const char *help,
                         const char *label, uint64_t add);
-void avow_metrics_set(struct avow_metrics *m, const char *name, const char *help,
-                      const char *label, double value);
+void avow_metrics_set(struct avow_metrics *m, const char *name, const char *help, const char *label,
+                      double value);
 /* Seconds; buckets 100 us .. 100 s in half decades. */
 void avow_metrics_observe(struct avow_metrics *m, const char *name, const char *help,
                           const char *label, double seconds);

@@ -69,7 +69,7 @@ static int read_values(const json_t *obj, const char *key, size_t len, bool requ
     AVOW_TRY(avow_json_get_array(obj, key, AVOW_POLICY_VALUES_MAX, &list, err));
     if (json_array_size(list) == 0)
         return AVOW_FAIL(err, FORMAT, "\"%s\" is empty: nothing could be accepted", key);
-    json_array_foreach (list, i, item) {
+    json_array_foreach(list, i, item) {
         if (!json_is_string(item) || avow_unhex(json_string_value(item), out->v[i], len) < 0)
             return AVOW_FAIL(err, FORMAT, "\"%s\"[%zu] is not %zu bytes in hex", key, i, len);
     }
@@ -117,7 +117,7 @@ static int read_vmpl(const json_t *snp, bool out[VMPL_MAX + 1], struct avow_erro
     AVOW_TRY(avow_json_get_array(snp, "vmpl", VMPL_MAX + 1, &list, err));
     if (json_array_size(list) == 0)
         return AVOW_FAIL(err, FORMAT, "\"vmpl\" is empty: nothing could be accepted");
-    json_array_foreach (list, i, item) {
+    json_array_foreach(list, i, item) {
         if (!json_is_integer(item) || json_integer_value(item) < 0 ||
             json_integer_value(item) > VMPL_MAX)
             return AVOW_FAIL(err, FORMAT, "\"vmpl\"[%zu] is not 0 to %d", i, VMPL_MAX);
@@ -162,7 +162,7 @@ static int read_status(const json_t *tdx, bool out[N_STATUS], struct avow_error 
     AVOW_TRY(avow_json_get_array(tdx, "tcb-status", N_STATUS, &list, err));
     if (json_array_size(list) == 0)
         return AVOW_FAIL(err, FORMAT, "\"tcb-status\" is empty: nothing could be accepted");
-    json_array_foreach (list, i, item) {
+    json_array_foreach(list, i, item) {
         enum avow_tcb_status s = avow_tcb_status_from_name(json_string_value(item));
 
         if (s == AVOW_TCB_UNKNOWN || s == AVOW_TCB_REVOKED || s == AVOW_TCB_NOT_SUPPORTED)
@@ -240,7 +240,7 @@ static int read_machines(const json_t *doc, struct avow_policy *p, struct avow_e
     p->machines = calloc(json_object_size(doc) + 1, sizeof *p->machines);
     if (!p->machines)
         return AVOW_FAIL(err, NOMEM, "out of memory");
-    json_object_foreach ((json_t *)(uintptr_t)doc, key, item)
+    json_object_foreach((json_t *)(uintptr_t)doc, key, item)
         AVOW_TRY(read_machine(&p->machines[p->n_machines++], key, item, err));
     return 0;
 }
