@@ -1073,6 +1073,7 @@ static void gone_server(void)
     struct pollfd p = { .fd = listen_at(PORT), .events = POLLIN };
 
     CHECK(poll(&p, 1, WAIT_MS) == 1);
+    pause_ms(200); /* the client hears that it is connected */
     close(p.fd);
     pause_ms(200);
 }
