@@ -185,7 +185,8 @@ static void test_records_attacked(void **state)
 {
     (void)state;
     for (int kind = ATTACK_FLIP; kind <= ATTACK_REPEAT; kind++) {
-        struct attack a = { .kind = kind, .from = AVOW_FABRIC_HEADER_LEN + 2 * ONE_RECORD };
+        struct attack a = { .kind = (unsigned)kind,
+                            .from = AVOW_FABRIC_HEADER_LEN + 2 * ONE_RECORD };
         struct two_nodes_result r = attack(&a);
 
         assert_true(a.done);

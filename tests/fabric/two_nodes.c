@@ -16,6 +16,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/prctl.h>
+#include <sys/queue.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -191,6 +192,7 @@ struct world {
     struct evconnlistener *proxy;
     struct sockaddr_in proxy_addr;
     unsigned n_proxied;
+    LIST_HEAD(, proxied) proxied;
 };
 
 static void on_auth_failed(void *ctx, const char *job, uint32_t peer, const char *text)
@@ -231,11 +233,20 @@ static struct evconnlistener *listen_on(struct world *w, evconnlistener_cb cb, v
 /* ---- the proxy of somebody on the path ---- */
 
 struct proxied {
+    LIST_ENTRY(proxied) entry;
     struct world *world;
     unsigned number;
     struct bufferevent *side[2];
     bool ended[2];
 };
+
+static void proxied_free(struct proxied *p)
+{
+    LIST_REMOVE(p, entry);
+    bufferevent_free(p->side[0]);
+    bufferevent_free(p->side[1]);
+    free(p);
+}
 
 static void proxied_pump(struct proxied *p, int from)
 {
@@ -264,11 +275,8 @@ static void proxied_settle(struct proxied *p)
         if (passed[from])
             (void)shutdown(bufferevent_getfd(to), SHUT_WR);
     }
-    if (!passed[0] || !passed[1])
-        return;
-    bufferevent_free(p->side[0]);
-    bufferevent_free(p->side[1]);
-    free(p);
+    if (passed[0] && passed[1])
+        proxied_free(p);
 }
 
 static void proxied_written(struct bufferevent *b, void *arg)
@@ -305,6 +313,7 @@ static void on_proxy_accept(struct evconnlistener *l, evutil_socket_t fd, struct
         abort();
     p->world = w;
     p->number = w->n_proxied++;
+    LIST_INSERT_HEAD(&w->proxied, p, entry);
     p->side[0] = bufferevent_socket_new(w->base, fd, BEV_OPT_CLOSE_ON_FREE);
     p->side[1] = bufferevent_socket_new(w->base, -1, BEV_OPT_CLOSE_ON_FREE);
     for (int i = 0; i < 2; i++) {
@@ -441,6 +450,7 @@ static int start(struct world *w)
 int two_nodes_run(const struct two_nodes *t, struct two_nodes_result *r)
 {
     struct world w = { .t = t, .r = r };
+    struct proxied *p = NULL;
     const struct timeval limit = { .tv_sec = t->timeout_ms / 1000,
                                    .tv_usec = t->timeout_ms % 1000 * 1000 };
     int rc = -1;
@@ -459,6 +469,8 @@ int two_nodes_run(const struct two_nodes *t, struct two_nodes_result *r)
         rc = -1;
     stop_node(&w.node[0]);
     stop_node(&w.node[1]);
+    while ((p = LIST_FIRST(&w.proxied)) != NULL)
+        proxied_free(p);
     if (w.proxy)
         evconnlistener_free(w.proxy);
     if (w.base)

@@ -92,8 +92,9 @@ ssize_t __recvfrom_chk(int fd, void *buf, size_t len, size_t room, int flags, st
 int __poll_chk(struct pollfd *p, nfds_t n, int timeout, size_t room);
 int __ppoll_chk(struct pollfd *p, nfds_t n, const struct timespec *timeout, const sigset_t *mask,
                 size_t room);
-int __vdprintf_chk(int fd, int flag, const char *fmt, va_list ap);
-int __dprintf_chk(int fd, int flag, const char *fmt, ...);
+int __vdprintf_chk(int fd, int flag, const char *fmt, va_list ap)
+    __attribute__((format(printf, 3, 0)));
+int __dprintf_chk(int fd, int flag, const char *fmt, ...) __attribute__((format(printf, 3, 4)));
 int __dup2(int from, int to);
 
 #define SHIM_EXPORT __attribute__((visibility("default")))
