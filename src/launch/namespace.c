@@ -13,6 +13,7 @@
 
 #define KEPT_MAX 4 /* folders that stay reachable below a private file system */
 #define VETH_OTHER "avow0-far"
+#define READY_TIMEOUT_MS 5000
 
 /* File systems that the job gets for itself, so that nothing is left behind in the host's. */
 static const struct {
@@ -213,7 +214,8 @@ static int furnish_network(const struct avow_launch_config *c, int *tun, struct 
     AVOW_TRY(make_interface(nl, tun, err));
     AVOW_TRY(avow_netlink_addr(nl, AVOW_NAMESPACE_IFACE, c->vaddr, err));
     AVOW_TRY(avow_netlink_up(nl, AVOW_NAMESPACE_IFACE, err));
-    return avow_netlink_prohibit(nl, c->net, c->prefix, err);
+    AVOW_TRY(avow_netlink_prohibit(nl, c->net, c->prefix, err));
+    return avow_netlink_wait_running(AVOW_NAMESPACE_IFACE, READY_TIMEOUT_MS, err);
 }
 
 int avow_namespace_furnish(const struct avow_launch_config *c, int *tun, char *note,

@@ -6,11 +6,14 @@
 #include <linux/if_tun.h>
 #include <linux/rtnetlink.h>
 #include <linux/veth.h>
+#include <poll.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 
 #include "base/cleanup.h"
 
@@ -89,10 +92,10 @@ static int talk(int fd, const struct request *q, const char *what, struct avow_e
     return AVOW_FAIL_SYS(err, "cannot %s: %s", what, strerror(errno));
 }
 
-int avow_netlink_open(int *out, struct avow_error *err)
+static int open_socket(uint32_t groups, int *out, struct avow_error *err)
 {
     struct timeval limit = { .tv_sec = ANSWER_TIMEOUT_S };
-    struct sockaddr_nl self = { .nl_family = AF_NETLINK };
+    struct sockaddr_nl self = { .nl_family = AF_NETLINK, .nl_groups = groups };
     avow_autoclose int fd = socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC, NETLINK_ROUTE);
 
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0 ||
@@ -100,6 +103,11 @@ int avow_netlink_open(int *out, struct avow_error *err)
         return AVOW_FAIL_SYS(err, "cannot open a netlink socket: %s", strerror(errno));
     *out = avow_steal_fd(&fd);
     return 0;
+}
+
+int avow_netlink_open(int *out, struct avow_error *err)
+{
+    return open_socket(0, out, err);
 }
 
 static int index_of(const char *name, int *out, struct avow_error *err)
@@ -122,6 +130,45 @@ int avow_netlink_up(int fd, const char *name, struct avow_error *err)
     AVOW_TRY(index_of(name, &m->ifi_index, err));
     snprintf(what, sizeof what, "set interface %s up", name);
     return talk(fd, &q, what, err);
+}
+
+static int64_t now_ms(void)
+{
+    struct timespec t = { 0 };
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static bool running(int fd, const char *name)
+{
+    struct ifreq q = { 0 };
+
+    snprintf(q.ifr_name, sizeof q.ifr_name, "%s", name);
+    return ioctl(fd, SIOCGIFFLAGS, &q) == 0 && (q.ifr_flags & IFF_RUNNING);
+}
+
+int avow_netlink_wait_running(const char *name, int timeout_ms, struct avow_error *err)
+{
+    int64_t end = now_ms() + timeout_ms;
+    avow_autoclose int events = -1;
+    uint8_t event[REQUEST_MAX];
+
+    /* first listen, then look: no change is missed */
+    AVOW_TRY(open_socket(RTMGRP_LINK, &events, err));
+    for (;;) {
+        struct pollfd p = { .fd = events, .events = POLLIN };
+        int64_t left = end - now_ms();
+
+        if (running(events, name))
+            return 0;
+        if (left <= 0)
+            return AVOW_FAIL(err, TIMEOUT, "interface %s does not get ready", name);
+        if (poll(&p, 1, (int)left) < 0 && errno != EINTR)
+            return AVOW_FAIL_SYS(err, "cannot wait for interface %s: %s", name, strerror(errno));
+        while (recv(events, event, sizeof event, MSG_DONTWAIT) > 0)
+            ;
+    }
 }
 
 int avow_netlink_veth(int fd, const char *name, const char *peer, struct avow_error *err)

@@ -12,6 +12,12 @@
 AVOW_MUST_USE int avow_netlink_open(int *out, struct avow_error *err);
 /* Set the interface up. */
 AVOW_MUST_USE int avow_netlink_up(int fd, const char *name, struct avow_error *err);
+/*
+ * Wait until the interface is RUNNING, which the kernel decides some time after UP. UCX does not
+ * use it before. -AVOW_E_TIMEOUT.
+ */
+AVOW_MUST_USE int avow_netlink_wait_running(const char *name, int timeout_ms,
+                                            struct avow_error *err);
 /* A pair of veth interfaces, both in this namespace. */
 AVOW_MUST_USE int avow_netlink_veth(int fd, const char *name, const char *peer,
                                     struct avow_error *err);

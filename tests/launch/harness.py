@@ -42,7 +42,8 @@ class Shell:
         # descriptor 3 of this process is a placeholder (see hold_three), so dup2 in the child is safe
         self.process = subprocess.Popen(
             [*job.prefix, SHELL], stdin=subprocess.DEVNULL, stdout=self.stderr, stderr=self.stderr,
-            close_fds=False, preexec_fn=arrange, cwd="/", env={"SECRET": "x", "PATH": os.environ["PATH"]},
+            close_fds=False, preexec_fn=arrange, cwd="/", env={"SECRET": "x", "PATH": os.environ["PATH"], "ASAN_OPTIONS": "detect_leaks=0",  # libpmix leaks
+                 "UBSAN_OPTIONS": "halt_on_error=1"},
         )
         theirs.close()
         self.buffer = b""
@@ -200,7 +201,7 @@ class Job:
         assert all(s.done for s in self.shells), self.describe()
         self.wait(lambda: all(s.eof for s in self.shells), 10, "end of the shells")
         for shell in self.shells:
-            shell.process.wait(10)
+            assert shell.process.wait(10) == (0 if shell.ready else 1), self.describe()
         return self.shells[0].done
 
     def run(self, seconds=60):

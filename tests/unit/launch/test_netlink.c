@@ -79,8 +79,12 @@ static int veth(void)
     MUST(avow_netlink_up(nl, "lo", &err) == 0);
     MUST(connect_errno("127.0.0.1") == ECONNREFUSED);
     MUST(avow_netlink_veth(nl, "avow0", "far", &err) == 0);
-    MUST(avow_netlink_up(nl, "avow0", &err) == 0);
+    /* this order: with the other end down the first one gets ready, unready and ready again */
     MUST(avow_netlink_up(nl, "far", &err) == 0);
+    MUST(avow_netlink_wait_running("avow0", 10, &err) == -AVOW_E_TIMEOUT);
+    avow_error_clear(&err);
+    MUST(avow_netlink_up(nl, "avow0", &err) == 0);
+    MUST(avow_netlink_wait_running("avow0", 5000, &err) == 0);
     MUST((flags_of("avow0") & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING));
     MUST(avow_netlink_addr(nl, "avow0", self, &err) == 0);
     MUST(connect_errno("10.89.0.1") == ECONNREFUSED);
@@ -118,6 +122,7 @@ static int tun(void)
         return 77;
     MUST(avow_netlink_open(&nl, &err) == 0);
     MUST(avow_netlink_up(nl, "avow0", &err) == 0);
+    MUST(avow_netlink_wait_running("avow0", 5000, &err) == 0);
     MUST((flags_of("avow0") & (IFF_UP | IFF_RUNNING)) == (IFF_UP | IFF_RUNNING));
     close(fd);
     MUST(flags_of("avow0") == -1);
