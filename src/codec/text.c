@@ -107,6 +107,8 @@ static int sextet(uint8_t c, const char *alphabet)
 /* @text without padding. */
 static int decode(struct avow_buf *out, struct avow_bytes text, const char *alphabet)
 {
+    uint8_t chunk[96]; /* so that the buffer is not asked for each byte */
+    size_t n = 0;
     uint32_t v = 0;
     unsigned bits = 0;
 
@@ -119,13 +121,17 @@ static int decode(struct avow_buf *out, struct avow_bytes text, const char *alph
             return -AVOW_E_FORMAT;
         v = v << 6 | (uint32_t)s;
         bits += 6;
-        if (bits >= 8) {
-            bits -= 8;
-            AVOW_TRY(avow_buf_put_u8(out, (uint8_t)(v >> bits)));
-            v &= (1u << bits) - 1;
+        if (bits < 8)
+            continue;
+        bits -= 8;
+        chunk[n++] = (uint8_t)(v >> bits);
+        v &= (1u << bits) - 1;
+        if (n == sizeof chunk) {
+            AVOW_TRY(avow_buf_put(out, chunk, n));
+            n = 0;
         }
     }
-    return v ? -AVOW_E_FORMAT : 0;
+    return v ? -AVOW_E_FORMAT : avow_buf_put(out, chunk, n);
 }
 
 static struct avow_bytes unpad(struct avow_bytes text)

@@ -52,7 +52,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct avow_rd r = avow_rd_init(AVOW_BYTES(data, size));
     struct avow_bundle b = { .tee = AVOW_TEE_SNP };
     struct avow_anchors anchors = { 0 };
-    static struct avow_claims c;
+    static struct avow_claims c, cached;
+    static struct avow_verify_cache *cache; /* of all inputs so far */
 
     if (avow_rd_bytes(&r, AVOW_SNP_REPORT_LEN, &b.evidence) < 0)
         b.evidence = AVOW_BYTES(data, size);
@@ -60,6 +61,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     trust_roots(&b, &anchors);
     check(avow_snp_verify(&b, &anchors, NOW, &c, NULL) == 0);
     check(c.n_checks > 0);
+    if (!cache)
+        check(avow_verify_cache_new(AVOW_CACHE_ENTRIES_MIN, &cache, NULL) == 0);
+    check(avow_snp_verify_cached(&b, &anchors, NOW, cache, &cached, NULL) == 0);
+    check(memcmp(&c, &cached, sizeof c) == 0);
     check(!c.authentic || avow_claims_all_passed(&c));
     check(!c.authentic || c.simulated);
     return 0;
