@@ -181,6 +181,7 @@ static void on_progress(struct avow_progress *p, const char *node, const json_t 
 {
     double ms = avow_now_ms();
     bool last = false;
+    char total[32] = "";
     char line[PROGRESS_LINE_MAX];
 
     if (!p->leader[0])
@@ -200,8 +201,11 @@ static void on_progress(struct avow_progress *p, const char *node, const json_t 
     if (!last && ms - p->drawn_ms < LINE_MS)
         return;
     p->drawn_ms = ms;
-    (void)snprintf(line, sizeof line, "  iteration %lld of %lld  %s  sync %.2f ms",
-                   (long long)p->iteration, (long long)p->total, p->metrics, p->sync_ms);
+    if (p->total > 0)
+        (void)snprintf(total, sizeof total, " of %lld", (long long)p->total);
+    (void)snprintf(line, sizeof line, "  iteration %lld%s%s%s  sync %.2f ms",
+                   (long long)p->iteration, total, p->metrics[0] ? "  " : "", p->metrics,
+                   p->sync_ms);
     say_line(p, line);
 }
 

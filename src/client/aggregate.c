@@ -102,7 +102,7 @@ static int folds(struct job *j, const json_t *spec)
         size_t i = 0;
         json_t *key = NULL;
 
-        json_array_foreach (json_object_get(spec, names[op]), i, key) {
+        json_array_foreach(json_object_get(spec, names[op]), i, key) {
             double v = 0;
 
             AVOW_TRY(fold(j, (enum op)op, json_string_value(key), &v));
@@ -117,7 +117,7 @@ static int ratios(struct job *j, json_t *section)
     const char *name = NULL;
     json_t *pair = NULL;
 
-    json_object_foreach (section, name, pair) {
+    json_object_foreach(section, name, pair) {
         const char *top = json_string_value(json_array_get(pair, 0));
         const char *bottom = json_string_value(json_array_get(pair, 1));
         double a = 0;
@@ -146,7 +146,7 @@ static int same_values(struct job *j, const json_t *list)
     size_t k = 0;
     json_t *key = NULL;
 
-    json_array_foreach (list, k, key) {
+    json_array_foreach(list, k, key) {
         const json_t *first = NULL;
         const json_t *v = NULL;
 
@@ -166,7 +166,7 @@ static const char *digest_of(const json_t *results, const char *name)
     size_t i = 0;
     json_t *r = NULL;
 
-    json_array_foreach (results, i, r) {
+    json_array_foreach(results, i, r) {
         const char *n = json_string_value(json_object_get(r, "name"));
 
         if (n && strcmp(n, name) == 0)
@@ -180,7 +180,7 @@ static int same_files(struct job *j, const json_t *list)
     size_t k = 0;
     json_t *item = NULL;
 
-    json_array_foreach (list, k, item) {
+    json_array_foreach(list, k, item) {
         const char *file = json_string_value(item);
         const char *first = NULL;
 

@@ -171,6 +171,7 @@ struct avow_node_call {
     const json_t *json;         /* body, or NULL */
     struct avow_bytes raw;      /* body, if not JSON */
     uint32_t timeout_ms;        /* 0: AVOW_NODE_TIMEOUT_MS */
+    uint32_t busy_ms;           /* how long a "busy" is waited out, besides the usual tries */
     bool once;                  /* repeating it after it may have been carried out does harm */
     int also;                   /* an HTTP status besides 2xx whose body is wanted, or 0 */
     struct avow_buf *raw_reply; /* instead of JSON, or NULL */

@@ -12,6 +12,7 @@
 #define FILES_MAX 10000     /* results of one node */
 #define SUMMARY_MAX (16u << 20)
 #define PATH_BYTES 512
+#define DIGEST_MS 600000     /* how long a node may take to digest its results */
 #define PARTIAL ".avow-part" /* suffix while a file is on its way */
 
 struct fetch {
@@ -145,7 +146,7 @@ static int within_limit(const struct avow_node *n, const json_t *files, struct a
     size_t i = 0;
     json_t *f = NULL;
 
-    json_array_foreach (files, i, f) {
+    json_array_foreach(files, i, f) {
         int64_t size = 0;
 
         AVOW_TRY(avow_json_get_int(f, "size", 0, (int64_t)AVOW_MANIFEST_FILE_MAX, &size, err));
@@ -161,7 +162,7 @@ static int fetch_node(struct avow_node *n, void *ctx, struct avow_error *err)
 {
     struct fetch *f = ctx;
     char path[96];
-    struct avow_node_call call = { .method = "GET", .path = path };
+    struct avow_node_call call = { .method = "GET", .path = path, .busy_ms = DIGEST_MS };
     avow_autojson json_t *reply = NULL;
     avow_autoclose int dir = open_folder(f->dir, n->name, err);
     json_t *files = NULL;
@@ -173,7 +174,7 @@ static int fetch_node(struct avow_node *n, void *ctx, struct avow_error *err)
     AVOW_TRY(avow_node_call(n, &call, &reply, err));
     AVOW_TRY(avow_json_get_array(reply, "files", FILES_MAX, &files, err));
     AVOW_TRY(within_limit(n, files, err));
-    json_array_foreach (files, i, entry)
+    json_array_foreach(files, i, entry)
         AVOW_TRY(fetch_file(n, dir, entry, err));
     json_decref(n->results);
     n->results = json_incref(files);

@@ -237,7 +237,7 @@ static int confirm(struct avow_node *n, void *ctx, struct avow_error *err)
 
     AVOW_TRY(avow_node_call(n, &call, &reply, err));
     AVOW_TRY(avow_json_get_array(reply, "pairs", AVOW_PLAN_NODES_MAX, &pairs, err));
-    json_array_foreach (pairs, i, pair) {
+    json_array_foreach(pairs, i, pair) {
         int one = add_link(n, pair, err);
 
         AVOW_TRY(one);

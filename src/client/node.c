@@ -2,6 +2,8 @@
 #include "client/client.h"
 #include "crypto/hash.h"
 
+#define BUSY_STEP_MS 50
+
 /* ---- retries ---- */
 
 bool avow_node_backoff(struct avow_node *n, struct avow_wire *w, const char *what, unsigned failed,
@@ -222,6 +224,15 @@ static int call_once(struct avow_node *n, const struct avow_node_call *call,
     return 0;
 }
 
+/* A node that is busy with this very request (digesting results) is not a node in trouble. */
+static bool waited_out(struct avow_node *n, int rc, double until)
+{
+    if (rc != -AVOW_E_BUSY || avow_now_ms() >= until)
+        return false;
+    avow_wire_sleep(n->wire, BUSY_STEP_MS);
+    return true;
+}
+
 int avow_node_call(struct avow_node *n, const struct avow_node_call *call, json_t **reply,
                    struct avow_error *err)
 {
@@ -235,6 +246,7 @@ int avow_node_call(struct avow_node *n, const struct avow_node_call *call, json_
         .timeout_ms = call->timeout_ms ? call->timeout_ms : AVOW_NODE_TIMEOUT_MS,
     };
     struct avow_error e = { 0 };
+    double busy_until = avow_now_ms() + call->busy_ms;
     unsigned failed = 0;
     int rc = 0;
 
@@ -247,7 +259,8 @@ int avow_node_call(struct avow_node *n, const struct avow_node_call *call, json_
         rc = call_once(n, call, &rq, reply, &e);
         if (rc == -AVOW_E_NETWORK && call->once && !avow_wire_unsent(n->wire))
             break;
-    } while (rc < 0 && avow_node_backoff(n, n->wire, call->path, ++failed, &e));
+    } while (rc < 0 && (waited_out(n, rc, busy_until) ||
+                        avow_node_backoff(n, n->wire, call->path, ++failed, &e)));
     if (rc < 0 && err && !err->code)
         *err = e;
     return rc;

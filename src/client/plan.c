@@ -190,7 +190,7 @@ static int load_inputs(struct loader *l, const json_t *map, struct avow_plan_nod
     n->inputs = calloc(json_object_size(map), sizeof *n->inputs);
     if (!n->inputs)
         return AVOW_FAIL(l->err, NOMEM, "out of memory");
-    json_object_foreach ((json_t *)(uintptr_t)map, name, value) {
+    json_object_foreach((json_t *)(uintptr_t)map, name, value) {
         struct avow_plan_input *in = &n->inputs[n->n_inputs];
 
         if (!avow_job_file_name_ok(name))
@@ -261,7 +261,7 @@ static int load_nodes(struct loader *l, const json_t *list)
     p->nodes = calloc(json_array_size(list), sizeof *p->nodes);
     if (!p->nodes)
         return AVOW_FAIL(l->err, NOMEM, "out of memory");
-    json_array_foreach (list, i, entry) {
+    json_array_foreach(list, i, entry) {
         p->n_nodes++;
         AVOW_TRY(load_node(l, entry, &p->nodes[i]));
         for (size_t j = 0; j < i; j++) {
@@ -296,7 +296,7 @@ static int load_env(struct loader *l, json_t *section)
     const char *name = NULL;
     json_t *value = NULL;
 
-    json_object_foreach (section, name, value)
+    json_object_foreach(section, name, value)
         if (!avow_job_env_name_ok(name))
             return AT(l, value, FORMAT, "env: a job may not set \"%.64s\"", name);
     l->plan->env = section ? json_incref(section) : json_object();
@@ -407,7 +407,7 @@ static int load_aggregate(struct loader *l, json_t *section)
 
     if (!section)
         return 0;
-    json_array_foreach (json_object_get(section, "same-files"), i, file)
+    json_array_foreach(json_object_get(section, "same-files"), i, file)
         if (!avow_job_file_name_ok(json_string_value(file)))
             return AT(l, file, FORMAT, "same-files: \"%.64s\" is not the name of a result",
                       json_string_value(file));
@@ -529,11 +529,11 @@ static int manifest_strings(const struct avow_plan *p, struct avow_manifest *m,
     m->env = calloc(json_object_size(p->env) + 1, sizeof *m->env);
     if (!m->args || !m->env)
         return AVOW_FAIL(err, NOMEM, "out of memory");
-    json_array_foreach (p->args, i, v) {
+    json_array_foreach(p->args, i, v) {
         if (!(m->args[m->n_args++] = strdup(json_string_value(v))))
             return AVOW_FAIL(err, NOMEM, "out of memory");
     }
-    json_object_foreach (p->env, name, v) {
+    json_object_foreach(p->env, name, v) {
         struct avow_job_env *e = &m->env[m->n_env++];
 
         e->name = strdup(name);

@@ -159,7 +159,7 @@ static int load_nodes(const json_t *doc, struct avow_plan *p, struct avow_error 
     p->nodes = calloc(json_array_size(list) + 1, sizeof *p->nodes);
     if (!p->nodes)
         return AVOW_FAIL(err, NOMEM, "out of memory");
-    json_array_foreach (list, i, entry) {
+    json_array_foreach(list, i, entry) {
         p->n_nodes++;
         AVOW_TRY(load_node(entry, &p->nodes[i], err));
     }

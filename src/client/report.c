@@ -67,7 +67,7 @@ static const json_t *manifest_node(const json_t *manifest, const char *name)
     size_t i = 0;
     json_t *n = NULL;
 
-    json_array_foreach (json_object_get(manifest, "nodes"), i, n) {
+    json_array_foreach(json_object_get(manifest, "nodes"), i, n) {
         const char *s = json_string_value(json_object_get(n, "name"));
 
         if (s && strcmp(s, name) == 0)

@@ -152,7 +152,7 @@ static int submit_one(struct avow_node *n, void *ctx, struct avow_error *err)
         return AVOW_FAIL(err, NOMEM, "out of memory");
     AVOW_TRY(avow_node_call(n, &call, &reply, err));
     AVOW_TRY(avow_json_get_array(reply, "needs", AVOW_MANIFEST_INPUTS_MAX + 1, &needs, err));
-    json_array_foreach (needs, i, need)
+    json_array_foreach(needs, i, need)
         AVOW_TRY(upload_need(n, need, part, err));
     return 0;
 }
