@@ -548,7 +548,7 @@ static void flip_document(const struct tdx_vector *v, enum avow_bundle_part part
 
     MADE_OK(avow_document_parse(text, name, &d, &err));
     assert_non_null(signature);
-    flip(v, part, text, (size_t)(d.signed_bytes.data - text.data), d.signed_bytes.len, 29);
+    flip(v, part, text, (size_t)(d.signed_bytes.data - text.data), d.signed_bytes.len, 71);
     flip(v, part, text, (size_t)(signature + 13 - text.data), 1, 1);
 }
 
@@ -567,7 +567,7 @@ static void signed_bytes_cannot_change(void **state)
         assert_true(tdx_load("tdx", names[i], &v));
         MADE_OK(avow_tdx_quote_parse(v.bundle.evidence, &q, &err));
         flip(&v, AVOW_PART_EVIDENCE, v.bundle.evidence, 0,
-             (size_t)(q.cert_data.data - v.bundle.evidence.data), 9);
+             (size_t)(q.cert_data.data - v.bundle.evidence.data), 19);
         flip_document(&v, AVOW_PART_TCB_INFO, v.bundle.tcb_info, AVOW_TCB_INFO_NAME);
         flip_document(&v, AVOW_PART_QE_IDENTITY, v.bundle.qe_identity, AVOW_QE_IDENTITY_NAME);
         avow_bundle_done(&v.bundle);
