@@ -118,6 +118,12 @@ void conn_abandon(struct conn *c)
         atomic_fetch_sub(&conn_n_readable, 1);
 }
 
+void conn_abandoned(void)
+{
+    (void)pthread_mutex_init(&free_lock, NULL);
+    free_list = NULL; /* it may have been in the middle of a change */
+}
+
 /* ---- sending ---- */
 
 /* A place in an iovec. */

@@ -112,6 +112,11 @@ static struct ep *know(int fd)
     return e;
 }
 
+bool epoll_is(int fd)
+{
+    return peek(fd) != NULL;
+}
+
 void epoll_closed(int fd)
 {
     if (!peek(fd))

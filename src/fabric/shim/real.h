@@ -7,6 +7,7 @@
 
 #include <poll.h>
 #include <signal.h>
+#include <spawn.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdbool.h>
@@ -56,6 +57,7 @@
     X(int, select, (int, fd_set *, fd_set *, fd_set *, struct timeval *))                    \
     X(int, pselect,                                                                          \
       (int, fd_set *, fd_set *, fd_set *, const struct timespec *, const sigset_t *))        \
+    X(int, posix_spawn_file_actions_adddup2, (posix_spawn_file_actions_t *, int, int))       \
     X(int, epoll_create1, (int))                                                             \
     X(int, epoll_ctl, (int, int, int, struct epoll_event *))                                 \
     X(int, epoll_wait, (int, struct epoll_event *, int, int))                                \

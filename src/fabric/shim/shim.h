@@ -71,6 +71,7 @@ int conn_available(struct conn *c, int fd);
 void conn_end(struct conn *c, int fd);
 /* In the child of a fork: forget the keys; the locks' owners do not exist here. */
 void conn_abandon(struct conn *c);
+void conn_abandoned(void); /* after the last of them */
 /* How many connections are `readable`: 0 lets poll and friends go straight to the kernel. */
 extern atomic_uint conn_n_readable;
 
@@ -91,6 +92,8 @@ void table_set(int fd, struct conn *c);
 /* @fd means nothing now. The connection if that was its last descriptor (its reference goes to the
  * caller), else NULL. */
 struct conn *table_clear(int fd);
+/* Whether @c has one descriptor only. */
+bool table_is_last(const struct conn *c);
 /* In the child of a fork: every brokered descriptor becomes a socket that leads nowhere. */
 void table_abandon(void);
 /* One more than the highest descriptor ever set. */
@@ -149,6 +152,7 @@ bool address_allowed(const struct sockaddr *sa, socklen_t len);
 bool ready_fd(int fd);
 /* @c has lost its last descriptor. */
 void epoll_forget(struct conn *c);
+bool epoll_is(int fd);
 void epoll_closed(int fd);
 void epoll_duplicated(int from, int to);
 void epoll_abandon(void);

@@ -95,6 +95,17 @@ static void put_name(int family, uint32_t addr, uint16_t port, struct sockaddr *
     *len = full;
 }
 
+/* @fd's number means nothing brokered any more, here or, if it was the last, in any epoll. */
+static void forget(int fd)
+{
+    struct conn *last = table_peek(fd) ? table_clear(fd) : NULL;
+
+    if (!last)
+        return;
+    epoll_forget(last);
+    conn_put(last);
+}
+
 /* ---- connect ---- */
 
 /* Options that a program may have set on the socket that is being replaced; only what differs from
@@ -167,11 +178,15 @@ static int become(int fd, int take_fd, struct avow_ctl_answer *answer, int famil
         errno = ENOBUFS;
         return -1;
     }
+    /* known first, so that at no moment a write by another thread could go out in clear */
+    table_set(fd, c);
     if (real()->dup3(sock, fd, O_CLOEXEC) < 0) {
-        conn_put(c);
+        int saved = errno;
+
+        forget(fd);
+        errno = saved;
         return -1;
     }
-    table_set(fd, c);
     return 0;
 }
 
@@ -286,15 +301,12 @@ SHIM_EXPORT int accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags)
 {
     struct sockaddr_storage ss = { 0 };
     socklen_t full = sizeof ss;
-    struct conn *stale = NULL;
     uint16_t port = 0;
     int r = real()->accept4(fd, (struct sockaddr *)&ss, &full, flags);
 
     if (r < 0)
         return r;
-    stale = table_clear(r);
-    if (stale)
-        conn_put(stale);
+    forget(r); /* the number's former owner may have gone by a raw system call */
     if (shim.on && is_bell(&ss, &port)) {
         if (answer_bell(r, port, ss.ss_family, flags) != 0)
             return -1;
@@ -317,12 +329,8 @@ SHIM_EXPORT int accept(int fd, struct sockaddr *sa, socklen_t *len)
 SHIM_EXPORT int socket(int domain, int type, int protocol)
 {
     int fd = real()->socket(domain, type, protocol);
-    struct conn *stale = table_peek(fd) ? table_clear(fd) : NULL;
 
-    if (stale) { /* its descriptor was closed by a raw system call */
-        epoll_forget(stale);
-        conn_put(stale);
-    }
+    forget(fd); /* as in accept4 */
     return fd;
 }
 
@@ -377,23 +385,27 @@ static bool close_is_abortive(int fd)
  * descriptors: its close is not ours. */
 static void closing(int fd)
 {
-    struct conn *last = NULL;
+    struct conn *c = NULL;
 
-    if (!shim_is_owner())
+    if ((!table_peek(fd) && !epoll_is(fd)) || !shim_is_owner())
         return;
     epoll_closed(fd);
-    last = table_clear(fd);
-    if (!last)
+    c = conn_get(fd);
+    if (!c)
         return;
-    if (!close_is_abortive(fd))
-        conn_end(last, fd);
-    epoll_forget(last);
-    conn_put(last);
+    if (table_is_last(c)) {
+        if (!close_is_abortive(fd))
+            conn_end(c, fd);
+        /* from here to the kernel's close another thread's write would find no table entry */
+        (void)real()->shutdown(fd, SHUT_WR);
+    }
+    conn_put(c);
+    forget(fd);
 }
 
 SHIM_EXPORT int close(int fd)
 {
-    if (control_owns(fd) && shim_is_owner()) {
+    if (control_owns(fd)) {
         errno = EBADF; /* programs that close everything must not lose the fabric */
         return -1;
     }
@@ -433,20 +445,22 @@ static int copied(int from, int to)
 {
     struct conn *c = NULL;
 
-    if (to < 0 || !shim_is_owner())
+    if (to < 0 || from == to || !shim_is_owner())
         return to;
     epoll_duplicated(from, to);
     c = conn_get(from);
-    if (!c)
+    if (!c) {
+        forget(to);
         return to;
-    if (to >= SHIM_FD_MAX) {
-        real()->close(to);
-        conn_put(c);
-        errno = EMFILE;
-        return -1;
     }
     (void)real()->fcntl(to, F_SETFD, FD_CLOEXEC);
-    table_set(to, c);
+    if (to < SHIM_FD_MAX) {
+        table_set(to, c);
+    } else {
+        real()->close(to);
+        errno = EMFILE;
+        to = -1;
+    }
     conn_put(c);
     return to;
 }
@@ -469,14 +483,26 @@ static bool copy_allowed(int from, int to)
 
 SHIM_EXPORT int dup3(int from, int to, int flags)
 {
+    bool ours = from != to && to >= 0 && to < SHIM_FD_MAX && shim_is_owner() &&
+                real()->fcntl(from, F_GETFD) >= 0;
+    struct conn *c = NULL;
+    int r = 0;
+
     if (!copy_allowed(from, to))
         return -1;
-    if (from != to && to >= 0 && real()->fcntl(from, F_GETFD) >= 0) {
-        if (control_owns(to) && shim_is_owner())
-            control_move(to);
+    if (ours && control_owns(to))
+        control_move(to);
+    if (ours)
         closing(to);
-    }
-    return copied(from, real()->dup3(from, to, flags));
+    c = ours ? conn_get(from) : NULL;
+    if (c)
+        table_set(to, c); /* known first, as in become */
+    r = copied(from, real()->dup3(from, to, table_peek(from) ? flags | O_CLOEXEC : flags));
+    if (c && r < 0)
+        forget(to);
+    if (c)
+        conn_put(c);
+    return r;
 }
 
 SHIM_EXPORT int dup2(int from, int to)
@@ -533,6 +559,12 @@ SHIM_EXPORT int ioctl(int fd, unsigned long request, ...)
     *(int *)arg = conn_available(c, fd);
     conn_put(c);
     return 0;
+}
+
+/* The copy would be made where the shim is not. */
+SHIM_EXPORT int posix_spawn_file_actions_adddup2(posix_spawn_file_actions_t *acts, int from, int to)
+{
+    return table_peek(from) ? EOPNOTSUPP : real()->posix_spawn_file_actions_adddup2(acts, from, to);
 }
 
 /* Other names of the same functions in the C library. */

@@ -75,13 +75,13 @@ static void in_child(void)
     shim.pid = getpid();
     control_abandon();
     table_abandon();
+    conn_abandoned();
     epoll_abandon();
 }
 
 /* ---- exit ---- */
 
-/* Registered when the first key is set up, so that it runs before what the crypto library may have
- * registered before it. */
+/* The ends of connections that the program left open. */
 static void at_exit(void)
 {
     if (!shim_is_owner())
@@ -194,16 +194,18 @@ static void kill_inherited(void)
 __attribute__((constructor)) static void start(void)
 {
     const char *aead = getenv("AVOW_FABRIC_AEAD");
+    int saved = errno; /* a program may count on finding it 0 */
     int fd = inherited_fd();
 
     shim.pid = getpid();
     shim.engine = aead && strcmp(aead, "openssl") == 0 ? AVOW_GCM_OPENSSL : AVOW_GCM_AUTO;
     forbid_io_uring();
     shim.on = fd >= 0 && read_addresses();
-    if (!shim.on)
-        return;
-    kill_inherited();
-    control_start(fd);
-    (void)pthread_atfork(NULL, NULL, in_child);
-    (void)atexit(at_exit);
+    if (shim.on) {
+        kill_inherited();
+        control_start(fd);
+        (void)pthread_atfork(NULL, NULL, in_child);
+        (void)atexit(at_exit);
+    }
+    errno = saved;
 }

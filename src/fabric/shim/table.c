@@ -37,6 +37,16 @@ void table_set(int fd, struct conn *c)
     }
 }
 
+bool table_is_last(const struct conn *c)
+{
+    bool last = false;
+
+    pthread_mutex_lock(&lock);
+    last = c->n_fds == 1;
+    pthread_mutex_unlock(&lock);
+    return last;
+}
+
 struct conn *table_clear(int fd)
 {
     struct conn *c = NULL;
