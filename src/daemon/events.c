@@ -120,7 +120,7 @@ static bool send_kept(struct avow_hub_follower *f)
 {
     const struct avow_hub_event *e = NULL;
 
-    TAILQ_FOREACH (e, &f->hub->kept, link) {
+    TAILQ_FOREACH(e, &f->hub->kept, link) {
         if (e->seq > f->at && !send_to(f, e->seq, e->type, e->text))
             return false;
     }

@@ -403,6 +403,7 @@ static void free_config(struct avow_jobs_config *cfg)
 
 void avow_jobs_free(struct avow_jobs *jobs)
 {
+    const struct avow_formation_user nobody = { 0 };
     struct job *job = NULL;
 
     if (!jobs)
@@ -414,6 +415,7 @@ void avow_jobs_free(struct avow_jobs *jobs)
                       "avowd on %s was stopped", jobs->cfg.node_name);
         run_done(job);
     }
+    avow_formations_set_user(jobs->cfg.formations, &nobody);
     avow_work_free(jobs->work); /* its last results come in while the jobs are still there */
     while ((job = TAILQ_FIRST(&jobs->list)) != NULL) {
         TAILQ_REMOVE(&jobs->list, job, link);

@@ -160,7 +160,8 @@ static int delete (struct job *job, struct avow_call *call, struct avow_error *e
     if (!avow_job_ended(job->rec.state))
         return AVOW_FAIL(err, STATE, "the job is %s: cancel it first",
                          avow_job_state_name(job->rec.state));
-    if (job->run.shell || job->digesting)
+    /* ranks of a failed job may still write; of a completed one there are none */
+    if (job->rec.state == AVOW_JOB_FAILED && (job->run.shell || job->digesting))
         return AVOW_FAIL(err, BUSY, "the job is being tidied up");
     r = calloc(1, sizeof *r);
     if (!r)
@@ -203,7 +204,7 @@ static int check_readable(const struct job *job, struct avow_error *err)
                          avow_job_state_name(job->rec.state));
     if (job->rec.deleted)
         return AVOW_FAIL(err, NOTFOUND, "the files of job %s were deleted", job->rec.job);
-    if (job->run.shell || job->digesting)
+    if (!job->rec.files && (job->run.shell || job->digesting))
         return AVOW_FAIL(err, BUSY, "the results are being digested");
     return 0;
 }
@@ -229,7 +230,7 @@ static const json_t *listed(const struct job *job, const char *name)
     json_t *item = NULL;
     size_t i = 0;
 
-    json_array_foreach (job->rec.files, i, item) {
+    json_array_foreach(job->rec.files, i, item) {
         if (name && strcmp(json_string_value(json_object_get(item, "name")), name) == 0)
             return item;
     }

@@ -464,7 +464,7 @@ static void on_lost(void *ctx, struct avow_formation *f, uint32_t node, const ch
     const char *formation = avow_formation_roster(f)->formation;
     struct job *job = NULL;
 
-    TAILQ_FOREACH (job, &jobs->list, link) {
+    TAILQ_FOREACH(job, &jobs->list, link) {
         /* when the own shell says that all ranks of all nodes ended well, a peer may leave */
         if (avow_job_ended(job->rec.state) || job->digesting ||
             strcmp(job->rec.formation, formation) != 0)

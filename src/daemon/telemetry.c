@@ -208,7 +208,7 @@ static void take_metrics(struct telemetry *t, const json_t *m)
     if (!json_is_object(m) || json_object_size(m) > AVOW_JOB_METRICS_MAX)
         return;
     json_object_clear(t->metrics);
-    json_object_foreach ((json_t *)(uintptr_t)m, key, v) {
+    json_object_foreach((json_t *)(uintptr_t)m, key, v) {
         if (json_is_number(v) && strlen(key) <= AVOW_JOB_METRIC_NAME_MAX)
             json_object_set(t->metrics, key, v);
     }

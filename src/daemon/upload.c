@@ -29,6 +29,11 @@ static int add(struct job *job, const struct avow_job_file *file, const char *pr
     return 0;
 }
 
+static bool has_digest(const struct upload *u, const uint8_t digest[32])
+{
+    return avow_bytes_equal(AVOW_BYTES(digest, 32), AVOW_BYTES_OF(u->file->sha256));
+}
+
 /* Nobody sends an empty file: make it now, if it is one. */
 static int make_empty(struct job *job, struct upload *u, struct avow_error *err)
 {
@@ -36,7 +41,7 @@ static int make_empty(struct job *job, struct upload *u, struct avow_error *err)
     avow_autoclose int fd = -1;
     uint8_t digest[32];
 
-    if (avow_sha256(AVOW_BYTES("", 0), digest) < 0 || memcmp(digest, u->file->sha256, 32) != 0)
+    if (avow_sha256(AVOW_BYTES("", 0), digest) < 0 || !has_digest(u, digest))
         return AVOW_FAIL(err, DIGEST, "%s is empty but has another digest in the manifest",
                          u->name);
     AVOW_TRY(avow_folder_write(job->dir, u->name, u == job->uploads, &owner, &fd, err));
@@ -119,7 +124,7 @@ static int verify(struct check *c)
     if (lseek(c->fd, 0, SEEK_SET) < 0)
         return AVOW_FAIL_SYS(&c->err, "cannot read %s", c->upload->name);
     AVOW_TRY(avow_sha256_fd(c->fd, digest, &size, &c->err));
-    if (size != c->upload->file->size || memcmp(digest, c->upload->file->sha256, 32) != 0)
+    if (size != c->upload->file->size || !has_digest(c->upload, digest))
         return AVOW_FAIL(&c->err, DIGEST, "%s is not the file that the manifest names",
                          c->upload->name);
     return 0;

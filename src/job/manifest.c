@@ -69,7 +69,7 @@ static int parse_args(const json_t *v, struct avow_manifest *m, struct avow_erro
     m->args = calloc(json_array_size(list) + 1, sizeof *m->args);
     if (!m->args)
         return AVOW_FAIL(err, NOMEM, "out of memory");
-    json_array_foreach (list, i, item) {
+    json_array_foreach(list, i, item) {
         if (!json_is_string(item) || json_string_length(item) > AVOW_MANIFEST_STRING_MAX)
             return AVOW_FAIL(err, FORMAT, "argument %zu is not a string of at most %d bytes", i,
                              AVOW_MANIFEST_STRING_MAX);
@@ -103,7 +103,7 @@ static int parse_env(const json_t *v, struct avow_manifest *m, struct avow_error
     m->env = calloc(json_object_size(v) + 1, sizeof *m->env);
     if (!m->env)
         return AVOW_FAIL(err, NOMEM, "out of memory");
-    json_object_foreach ((json_t *)(uintptr_t)v, key, item) {
+    json_object_foreach((json_t *)(uintptr_t)v, key, item) {
         struct avow_job_env *e = &m->env[m->n_env];
 
         if (!avow_job_env_name_ok(key))
@@ -180,7 +180,7 @@ static int parse_node(const json_t *v, struct avow_job_node *n, struct avow_erro
     n->inputs = calloc(json_array_size(list) + 1, sizeof *n->inputs);
     if (!n->inputs)
         return AVOW_FAIL(err, NOMEM, "out of memory");
-    json_array_foreach (list, i, item) {
+    json_array_foreach(list, i, item) {
         AVOW_TRY(avow_json_only(item, file_keys, err));
         AVOW_TRY(parse_file(item, &n->inputs[i], err));
         n->n_inputs = i + 1;
@@ -200,7 +200,7 @@ static int parse_nodes(const json_t *v, struct avow_manifest *m, struct avow_err
     m->nodes = calloc(json_array_size(list), sizeof *m->nodes);
     if (!m->nodes)
         return AVOW_FAIL(err, NOMEM, "out of memory");
-    json_array_foreach (list, i, item) {
+    json_array_foreach(list, i, item) {
         m->n_nodes = i + 1;
         if (parse_node(item, &m->nodes[i], err) < 0)
             return avow_error_prefix(err, "nodes[%zu]: ", i);

@@ -167,7 +167,7 @@ static int take_files(struct avow_job_record *r, const struct avow_job_event *e,
     size_t i = 0;
 
     AVOW_TRY(avow_json_get_array(e->data, "files", AVOW_JOB_RESULTS_MAX, &files, err));
-    json_array_foreach (files, i, item) {
+    json_array_foreach(files, i, item) {
         uint8_t digest[32];
         const char *name = NULL;
         int64_t size = 0;

@@ -193,7 +193,7 @@ static void run(const char *how, unsigned node, unsigned rank, const char *workd
             wait_for(-1, &p, &n);
         }
     if (strcmp(how, "crash") == 0 && node == 1)
-        kill(getpid(), SIGSEGV);
+        kill(getpid(), SIGKILL);
     if (strcmp(how, "garbage") == 0 && node == 1)
         if (write(AVOW_SHELL_FD, "\xff\xff\xff\xff\xff", 5) == 5)
             pause();
@@ -253,5 +253,5 @@ int main(void)
     for (unsigned i = 0; i < ranks; i++)
         rank_exit(rank + i, 0);
     send_text(AVOW_SHELL_DONE, "{\"ok\":true,\"exit\":0,\"code\":\"\",\"rank\":-1,\"text\":\"\"}");
-    return 0;
+    die(0); /* what it allocated goes with it */
 }

@@ -79,7 +79,9 @@ static struct avow_journal *open_it(const struct dir *d)
 
 static int collect(void *ctx, const char *job)
 {
-    strncat(ctx, job, 1); /* the first digit tells them apart */
+    char *digits = ctx;
+
+    digits[strlen(digits)] = job[0]; /* the first digit tells them apart; zeroes follow */
     return 0;
 }
 
@@ -125,10 +127,10 @@ static void lists_by_owner_and_by_end(void **state)
         0);
     assert_int_equal(avow_journal_jobs(j, a, 100, collect, got, NULL), 0);
     assert_string_equal(got, "31");
-    got[0] = 0;
+    memset(got, 0, sizeof got);
     assert_int_equal(avow_journal_jobs(j, NULL, 2, collect, got, NULL), 0);
     assert_string_equal(got, "32");
-    got[0] = 0;
+    memset(got, 0, sizeof got);
     assert_int_equal(avow_journal_unended(j, collect, got, NULL), 0);
     assert_string_equal(got, "32");
     avow_journal_close(j);
