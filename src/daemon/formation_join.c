@@ -72,7 +72,7 @@ static int read_seats(struct avow_formation *f, const json_t *members, struct av
     f->seats = calloc(f->n, sizeof *f->seats);
     if (!f->seats)
         return AVOW_FAIL(err, NOMEM, "out of memory");
-    json_array_foreach (members, i, item)
+    json_array_foreach(members, i, item)
         AVOW_TRY(read_seat(item, &f->seats[i], err));
     qsort(f->seats, f->n, sizeof *f->seats, by_name);
     for (i = 1; i < f->n; i++)

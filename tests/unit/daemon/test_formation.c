@@ -531,7 +531,7 @@ static json_t *expect_refused(struct node *n, json_t *bundles, const char *membe
     size_t i = 0;
 
     assert_false(accepted(reply));
-    json_array_foreach (json_object_get(v, "reasons"), i, reason)
+    json_array_foreach(json_object_get(v, "reasons"), i, reason)
         if (strcmp(json_string_value(json_object_get(reason, "code")), code) == 0 &&
             json_is_false(json_object_get(reason, "passed")))
             return reply;
