@@ -307,6 +307,10 @@ static int look_at_hello(SSL *ssl, int *alert, void *arg)
 /* What both sides have in common. */
 static int setup(SSL_CTX *ctx, const struct avow_leaf *leaf, struct avow_error *err)
 {
+    /* not const: OpenSSL's macros cast it away */
+    static char groups[] = "X25519:P-256";
+    static char signatures[] = "ECDSA+SHA256";
+
     SSL_CTX_set_options(ctx, SSL_OP_NO_TICKET | SSL_OP_NO_COMPRESSION | SSL_OP_NO_RENEGOTIATION);
     SSL_CTX_set_session_cache_mode(ctx, SSL_SESS_CACHE_OFF);
     SSL_CTX_set_max_cert_list(ctx, PEER_CHAIN_MAX);
@@ -314,9 +318,9 @@ static int setup(SSL_CTX *ctx, const struct avow_leaf *leaf, struct avow_error *
     if (SSL_CTX_set_min_proto_version(ctx, TLS1_3_VERSION) != 1 ||
         SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION) != 1 ||
         SSL_CTX_set_num_tickets(ctx, 0) != 1 || SSL_CTX_set_max_early_data(ctx, 0) != 1 ||
-        SSL_CTX_set1_groups_list(ctx, "X25519:P-256") != 1 ||
-        SSL_CTX_set1_sigalgs_list(ctx, "ECDSA+SHA256") != 1 ||
-        SSL_CTX_set1_client_sigalgs_list(ctx, "ECDSA+SHA256") != 1 ||
+        SSL_CTX_set1_groups_list(ctx, groups) != 1 ||
+        SSL_CTX_set1_sigalgs_list(ctx, signatures) != 1 ||
+        SSL_CTX_set1_client_sigalgs_list(ctx, signatures) != 1 ||
         SSL_CTX_use_certificate(ctx, leaf->cert) != 1 ||
         SSL_CTX_use_PrivateKey(ctx, leaf->key) != 1)
         return tls_failed(err, "TLS context");

@@ -41,13 +41,11 @@ static void formation_free(struct avow_formation *f)
     avow_pairs_free(f);
     avow_key_wipe(&f->x25519);
     event_del(&f->confirm_deadline);
-    avow_judged_free(f->judged, f->n);
+    avow_judged_free(f->judged, f->proposal.n);
     json_decref(f->verdicts);
     avow_roster_done(&f->roster);
-    avow_buf_done(&f->manifest);
     avow_buf_done(&f->bundle);
-    avow_policy_free(f->policy);
-    free(f->seats);
+    avow_proposal_done(&f->proposal);
     free(f);
 }
 
@@ -76,14 +74,15 @@ void avow_formation_delete(struct avow_formation *f, const char *why)
         return;
     f->deleted = true;
     avow_log(AVOW_LOG_INFO, "formation-deleted", "formation=%s epoch=%llu state=%s why=\"%s\"",
-             f->uuid, (unsigned long long)f->epoch, avow_formation_state_name(f->state), why);
+             f->proposal.uuid, (unsigned long long)f->proposal.epoch,
+             avow_formation_state_name(f->state), why);
     take_off_table(f);
     event_del(&f->confirm_deadline);
     avow_pairs_free(f);
     avow_key_wipe(&f->x25519);
     f->call = NULL;
     if (c) {
-        AVOW_FAIL(&err, STATE, "formation %s was deleted meanwhile", f->uuid);
+        AVOW_FAIL(&err, STATE, "formation %s was deleted meanwhile", f->proposal.uuid);
         avow_call_fail(c, &err);
     }
     avow_formation_unref(f);
@@ -105,7 +104,7 @@ void avow_formation_wait(struct avow_formation *f, struct avow_call *c)
 struct avow_formation *avow_formation_find(struct avow_formations *fs, const char *uuid)
 {
     for (struct avow_formation *f = fs->first; f; f = f->next)
-        if (strcmp(f->uuid, uuid) == 0)
+        if (strcmp(f->proposal.uuid, uuid) == 0)
             return f;
     return NULL;
 }
@@ -145,7 +144,7 @@ static void on_delete(void *ctx, struct avow_call *c)
     struct avow_error err = { 0 };
 
     if (find_owned(ctx, c, avow_call_param(c, "formation"), &f, &err) == 0 && f->holds)
-        AVOW_FAIL(&err, STATE, "a job still uses formation %s", f->uuid);
+        AVOW_FAIL(&err, STATE, "a job still uses formation %s", f->proposal.uuid);
     if (err.code) {
         avow_call_fail(c, &err);
         return;
@@ -217,12 +216,12 @@ const struct avow_roster *avow_formation_roster(const struct avow_formation *f)
 
 uint32_t avow_formation_self(const struct avow_formation *f)
 {
-    return f->self;
+    return f->proposal.self;
 }
 
 struct avow_bytes avow_formation_manifest(const struct avow_formation *f)
 {
-    return avow_buf_view(&f->manifest);
+    return avow_buf_view(&f->proposal.manifest);
 }
 
 bool avow_formation_simulated(const struct avow_formation *f)
@@ -242,23 +241,25 @@ const uint8_t *avow_formation_owner(const struct avow_formation *f)
 
 const struct avow_key *avow_formation_prk(const struct avow_formation *f, uint32_t node)
 {
-    return f->pairs && node < f->n && node != f->self ? &f->pairs[node].prk : NULL;
+    return f->pairs && node < f->proposal.n && node != f->proposal.self ? &f->pairs[node].prk
+                                                                        : NULL;
 }
 
 int avow_formation_addr(const struct avow_formation *f, uint32_t node,
                         struct sockaddr_storage *addr, socklen_t *len)
 {
-    if (node >= f->n || !f->seats[node].addr_len)
+    if (node >= f->proposal.n || !f->proposal.seats[node].addr_len)
         return -AVOW_E_NOTFOUND;
-    *addr = f->seats[node].addr;
-    *len = f->seats[node].addr_len;
+    *addr = f->proposal.seats[node].addr;
+    *len = f->proposal.seats[node].addr_len;
     return 0;
 }
 
 int avow_formation_send(struct avow_formation *f, uint32_t node, uint8_t type,
                         struct avow_bytes payload)
 {
-    if (!f->pairs || node >= f->n || node == f->self || type < AVOW_FRAME_USER_MIN)
+    if (!f->pairs || node >= f->proposal.n || node == f->proposal.self ||
+        type < AVOW_FRAME_USER_MIN)
         return -AVOW_E_INVAL;
     if (f->pairs[node].state != AVOW_PAIR_CONFIRMED || !f->pairs[node].link)
         return -AVOW_E_PEERLOST;

@@ -10,10 +10,9 @@
 #include "daemon/http.h"
 #include "daemon/peer.h"
 #include "daemon/pool.h"
-#include "policy/policy.h"
+#include "daemon/proposal.h"
 #include "policy/verdict.h"
 
-#define AVOW_ADDRESS_MAX 271 /* "host:port", a host of at most 255 bytes */
 #define AVOW_CONNECT_RETRY_MS 200
 
 enum avow_formation_state {
@@ -28,15 +27,6 @@ enum avow_formation_state {
 };
 
 const char *avow_formation_state_name(enum avow_formation_state s);
-
-/* A member as proposed; sorted by name, so the index is that in the roster. */
-struct avow_seat {
-    char name[AVOW_MEMBER_NAME_MAX + 1];
-    enum avow_tee tee;
-    char address[AVOW_ADDRESS_MAX + 1];
-    struct sockaddr_storage addr;
-    socklen_t addr_len; /* 0: not resolved, or own */
-};
 
 enum avow_pair_state { AVOW_PAIR_WAITING = 0, AVOW_PAIR_CONFIRMED, AVOW_PAIR_FAILED };
 
@@ -73,16 +63,9 @@ struct avow_formation {
     unsigned holds; /* by jobs */
     bool deleted;
     enum avow_formation_state state;
-    char uuid[37];
-    uint64_t epoch;
+    struct avow_proposal proposal;
     uint8_t owner[32];
     uint64_t touched_ns;
-    struct avow_buf manifest;
-    struct avow_policy *policy;
-    uint8_t manifest_digest[32], policy_digest[32];
-    size_t n;
-    uint32_t self;
-    struct avow_seat *seats;
     struct avow_key x25519; /* wiped once the pairs have their secrets */
     uint8_t x25519_pub[32];
     uint8_t nonce[32];

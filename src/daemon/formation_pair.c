@@ -13,9 +13,9 @@ static void pair_connect(struct avow_pair *p);
 int avow_pairs_make(struct avow_formation *f, uint32_t *who, struct avow_error *err)
 {
     /* links may have come before: then the pairs are there, without a secret */
-    for (uint32_t i = 0; i < f->n; i++) {
+    for (uint32_t i = 0; i < f->proposal.n; i++) {
         *who = i;
-        if (i != f->self)
+        if (i != f->proposal.self)
             AVOW_TRY(avow_pair_prk(f->h, &f->x25519, f->roster.members[i].x25519, &f->pairs[i].prk,
                                    err));
     }
@@ -25,7 +25,7 @@ int avow_pairs_make(struct avow_formation *f, uint32_t *who, struct avow_error *
 
 void avow_pairs_free(struct avow_formation *f)
 {
-    for (uint32_t i = 0; f->pairs && i < f->n; i++) {
+    for (uint32_t i = 0; f->pairs && i < f->proposal.n; i++) {
         if (f->pairs[i].link)
             avow_link_close(f->pairs[i].link);
         event_del(&f->pairs[i].retry);
@@ -37,21 +37,21 @@ void avow_pairs_free(struct avow_formation *f)
 
 static const char *peer_name(const struct avow_pair *p)
 {
-    return p->formation->seats[p->index].name;
+    return p->formation->proposal.seats[p->index].name;
 }
 
 static bool has_ended(const struct avow_formation *f)
 {
-    for (uint32_t i = 0; i < f->n; i++)
-        if (i != f->self && f->pairs[i].state == AVOW_PAIR_WAITING)
+    for (uint32_t i = 0; i < f->proposal.n; i++)
+        if (i != f->proposal.self && f->pairs[i].state == AVOW_PAIR_WAITING)
             return false;
     return true;
 }
 
 static bool all_confirmed(const struct avow_formation *f)
 {
-    for (uint32_t i = 0; i < f->n; i++)
-        if (i != f->self && f->pairs[i].state != AVOW_PAIR_CONFIRMED)
+    for (uint32_t i = 0; i < f->proposal.n; i++)
+        if (i != f->proposal.self && f->pairs[i].state != AVOW_PAIR_CONFIRMED)
             return false;
     return true;
 }
@@ -70,8 +70,8 @@ static void answer_confirm(struct avow_formation *f, struct avow_call *c)
     json_t *pairs = json_array();
     bool ok = pairs != NULL;
 
-    for (uint32_t i = 0; i < f->n; i++)
-        if (i != f->self)
+    for (uint32_t i = 0; i < f->proposal.n; i++)
+        if (i != f->proposal.self)
             ok = ok && json_array_append_new(pairs, pair_json(&f->pairs[i])) == 0;
     if (!ok) {
         json_decref(pairs);
@@ -98,8 +98,8 @@ static void look_at_pairs(struct avow_formation *f)
         event_del(&f->confirm_deadline);
         avow_log(formed ? AVOW_LOG_NOTICE : AVOW_LOG_WARNING,
                  formed ? "formation-formed" : "formation-failed",
-                 "formation=%s epoch=%llu members=%zu simulated=%d", f->uuid,
-                 (unsigned long long)f->epoch, f->n, f->simulated);
+                 "formation=%s epoch=%llu members=%zu simulated=%d", f->proposal.uuid,
+                 (unsigned long long)f->proposal.epoch, f->proposal.n, f->simulated);
         avow_metrics_count(f->all->cfg.metrics, "formations", "Formations by outcome",
                            formed ? "result=formed" : "result=failed", 1);
     }
@@ -117,8 +117,8 @@ static void pair_failed(struct avow_pair *p, int code, const char *text)
     p->code = code;
     p->ms = p->since_ns ? (double)(avow_now_ns() - p->since_ns) / 1e6 : 0;
     snprintf(p->text, sizeof p->text, "%.191s", text);
-    avow_log(AVOW_LOG_WARNING, "pair-failed", "formation=%s peer=%s code=%s text=\"%s\"", f->uuid,
-             peer_name(p), avow_err_name(code), text);
+    avow_log(AVOW_LOG_WARNING, "pair-failed", "formation=%s peer=%s code=%s text=\"%s\"",
+             f->proposal.uuid, peer_name(p), avow_err_name(code), text);
     avow_metrics_count(f->all->cfg.metrics, "pairs", "Pairs of nodes by outcome", "result=failed",
                        1);
 }
@@ -132,8 +132,8 @@ static void pair_confirmed(struct avow_pair *p)
     avow_link_up(p->link);
     p->state = AVOW_PAIR_CONFIRMED;
     p->ms = (double)(avow_now_ns() - p->since_ns) / 1e6;
-    avow_log(AVOW_LOG_INFO, "pair-confirmed", "formation=%s peer=%s ms=%.2f", f->uuid, peer_name(p),
-             p->ms);
+    avow_log(AVOW_LOG_INFO, "pair-confirmed", "formation=%s peer=%s ms=%.2f", f->proposal.uuid,
+             peer_name(p), p->ms);
     avow_metrics_count(f->all->cfg.metrics, "pairs", "Pairs of nodes by outcome",
                        "result=confirmed", 1);
     look_at_pairs(f);
@@ -167,7 +167,7 @@ static int check_pin(const struct avow_formation *f, uint32_t index, struct avow
     AVOW_TRY(avow_tls_peer_spki(avow_link_ssl(l), spki, err));
     if (!avow_ct_equal(spki, f->roster.members[index].spki, sizeof spki))
         return AVOW_FAIL(err, AUTH, "the key at the address of %s is not that of the roster",
-                         f->seats[index].name);
+                         f->proposal.seats[index].name);
     return 0;
 }
 
@@ -176,11 +176,11 @@ static int introduce(struct avow_pair *p, struct avow_error *err)
 {
     struct avow_formation *f = p->formation;
     avow_auto(avow_buf_done) struct avow_buf payload = AVOW_BUF(AVOW_FRAME_EARLY_MAX);
-    struct avow_hello hello = { .epoch = f->epoch };
+    struct avow_hello hello = { .epoch = f->proposal.epoch };
     uint8_t mac[32];
 
-    memcpy(hello.formation, f->uuid, sizeof hello.formation);
-    memcpy(hello.member, f->seats[f->self].name, sizeof hello.member);
+    memcpy(hello.formation, f->proposal.uuid, sizeof hello.formation);
+    memcpy(hello.member, f->proposal.seats[f->proposal.self].name, sizeof hello.member);
     AVOW_TRY(check_pin(f, p->index, p->link, err));
     AVOW_TRY(avow_hello_emit(&hello, &payload, err));
     AVOW_TRY(pair_mac(p, "client", mac, err));
@@ -230,7 +230,7 @@ static void on_frame(void *ctx, struct avow_link *l, uint8_t type, struct avow_b
     if (p->state == AVOW_PAIR_CONFIRMED && type >= AVOW_FRAME_USER_MIN) {
         if (user->message)
             user->message(user->ctx, f, p->index, type, payload);
-    } else if (p->state == AVOW_PAIR_WAITING && f->self < p->index) {
+    } else if (p->state == AVOW_PAIR_WAITING && f->proposal.self < p->index) {
         on_answer(p, type, payload);
     } else {
         /* the link goes as if it had been lost */
@@ -273,7 +273,7 @@ static void on_closed(void *ctx, struct avow_link *l, bool early, const char *wh
         return;
     }
     snprintf(p->text, sizeof p->text, "%.191s", why); /* in case that the deadline comes */
-    if (p->state != AVOW_PAIR_WAITING || p->formation->self > p->index)
+    if (p->state != AVOW_PAIR_WAITING || p->formation->proposal.self > p->index)
         return; /* whoever connects to us may try again */
     if (early) {
         event_add(&p->retry, &soon);
@@ -293,7 +293,7 @@ static void pair_connect(struct avow_pair *p)
 {
     const struct timeval soon = { .tv_usec = AVOW_CONNECT_RETRY_MS * 1000 };
     struct avow_formation *f = p->formation;
-    const struct avow_seat *s = &f->seats[p->index];
+    const struct avow_seat *s = &f->proposal.seats[p->index];
     struct avow_error err = { 0 };
 
     if (p->link || p->state != AVOW_PAIR_WAITING)
@@ -336,7 +336,7 @@ static void answer(struct avow_pair *p)
 
 void avow_pairs_answer(struct avow_formation *f)
 {
-    for (uint32_t i = 0; f->pairs && i < f->n; i++)
+    for (uint32_t i = 0; f->pairs && i < f->proposal.n; i++)
         if (f->pairs[i].link && f->pairs[i].has_mac && f->pairs[i].state == AVOW_PAIR_WAITING)
             answer(&f->pairs[i]);
 }
@@ -348,13 +348,13 @@ static int find_incoming(struct avow_formations *fs, struct avow_link *l,
     struct avow_formation *f = avow_formation_find(fs, hello->formation);
     int index = -1;
 
-    if (!f || f->epoch != hello->epoch || !f->pairs)
+    if (!f || f->proposal.epoch != hello->epoch || !f->pairs)
         return AVOW_FAIL(err, NOTFOUND, "%s names formation %s epoch %llu, which is not here",
                          hello->member, hello->formation, (unsigned long long)hello->epoch);
     index = avow_roster_index(&f->roster, hello->member);
-    if (index < 0 || (uint32_t)index >= f->self)
+    if (index < 0 || (uint32_t)index >= f->proposal.self)
         return AVOW_FAIL(err, PROTOCOL, "it is not %s that connects to %s", hello->member,
-                         f->seats[f->self].name);
+                         f->proposal.seats[f->proposal.self].name);
     AVOW_TRY(check_pin(f, (uint32_t)index, l, err));
     *out = &f->pairs[index];
     if ((*out)->link || (*out)->state != AVOW_PAIR_WAITING)
@@ -388,10 +388,10 @@ int avow_pairs_new(struct avow_formation *f)
 {
     if (f->pairs)
         return 0;
-    f->pairs = calloc(f->n, sizeof *f->pairs);
+    f->pairs = calloc(f->proposal.n, sizeof *f->pairs);
     if (!f->pairs)
         return -AVOW_E_NOMEM;
-    for (uint32_t i = 0; i < f->n; i++) {
+    for (uint32_t i = 0; i < f->proposal.n; i++) {
         f->pairs[i].formation = f;
         f->pairs[i].index = i;
         event_assign(&f->pairs[i].retry, f->all->cfg.base, -1, 0, on_retry, &f->pairs[i]);
@@ -402,11 +402,11 @@ int avow_pairs_new(struct avow_formation *f)
 /* Whatever is still open has failed. */
 static void give_up(struct avow_formation *f, int code, const char *why)
 {
-    for (uint32_t i = 0; i < f->n; i++) {
+    for (uint32_t i = 0; i < f->proposal.n; i++) {
         struct avow_pair *p = &f->pairs[i];
         char text[256];
 
-        if (i == f->self || p->state != AVOW_PAIR_WAITING)
+        if (i == f->proposal.self || p->state != AVOW_PAIR_WAITING)
             continue;
         snprintf(text, sizeof text, "%s%s%s", why, p->text[0] ? ": " : "", p->text);
         if (p->link)
@@ -431,10 +431,10 @@ static void start(struct avow_formation *f)
 
     f->state = AVOW_FORMATION_CONFIRMING;
     event_add(&f->confirm_deadline, &deadline);
-    for (uint32_t i = 0; i < f->n; i++) {
+    for (uint32_t i = 0; i < f->proposal.n; i++) {
         if (!f->pairs[i].since_ns)
             f->pairs[i].since_ns = now;
-        if (i > f->self)
+        if (i > f->proposal.self)
             pair_connect(&f->pairs[i]);
     }
 }

@@ -32,7 +32,7 @@ static int judge(struct avow_judged *j)
     struct avow_judge_in in = {
         .bundle = avow_buf_view(&j->bundle),
         .anchors = cfg->anchors,
-        .policy = f->policy,
+        .policy = f->proposal.policy,
         .minimum = cfg->minimum,
         .member = m->name,
         .expect_tee = m->tee,
@@ -61,17 +61,17 @@ static void on_work(void *ctx)
 static void log_verdict(const struct avow_formation *f, const struct avow_judged *j)
 {
     const struct avow_reason *why = avow_verdict_why(j->verdict);
-    const char *name = f->seats[j->index].name;
+    const char *name = f->proposal.seats[j->index].name;
     char hex[65];
 
     avow_hex(AVOW_BYTES_OF(j->digest), hex);
     if (avow_verdict_accepts(j->verdict))
         avow_log(AVOW_LOG_INFO, "member-accepted",
-                 "formation=%s member=%s tee=%s simulated=%d bundle=%s ms=%.2f", f->uuid, name,
-                 avow_tee_name(j->verdict->tee), j->verdict->simulated, hex, j->ms);
+                 "formation=%s member=%s tee=%s simulated=%d bundle=%s ms=%.2f", f->proposal.uuid,
+                 name, avow_tee_name(j->verdict->tee), j->verdict->simulated, hex, j->ms);
     else
         avow_log(AVOW_LOG_WARNING, "member-refused",
-                 "formation=%s member=%s check=%s bundle=%s text=\"%s\"", f->uuid, name,
+                 "formation=%s member=%s check=%s bundle=%s text=\"%s\"", f->proposal.uuid, name,
                  why ? why->code : "none", hex, why ? why->text : "no reason passed");
     avow_metrics_count(f->all->cfg.metrics, "attestations", "Evidence of other nodes judged",
                        avow_verdict_accepts(j->verdict) ? "result=accepted" : "result=refused", 1);
@@ -84,14 +84,14 @@ static void refuse_key(struct avow_formation *f, uint32_t who, const struct avow
 {
     struct avow_verdict *v = f->judged[who].verdict;
 
-    avow_verdict_add(v, "x25519", false, "%s: %s", f->seats[who].name, err->text);
+    avow_verdict_add(v, "x25519", false, "%s: %s", f->proposal.seats[who].name, err->text);
     avow_verdict_conclude(v);
     log_verdict(f, &f->judged[who]);
 }
 
 static bool all_accepted(const struct avow_formation *f)
 {
-    for (size_t i = 0; i < f->n; i++)
+    for (size_t i = 0; i < f->proposal.n; i++)
         if (!avow_verdict_accepts(f->judged[i].verdict))
             return false;
     return true;
@@ -102,8 +102,8 @@ static json_t *make_reply(struct avow_formation *f, bool accepted)
     avow_autojson json_t *verdicts = json_object();
     avow_autojson json_t *ms = json_object();
 
-    for (size_t i = 0; i < f->n; i++) {
-        const char *name = f->seats[i].name;
+    for (size_t i = 0; i < f->proposal.n; i++) {
+        const char *name = f->proposal.seats[i].name;
 
         if (json_object_set_new(verdicts, name, avow_verdict_json(f->judged[i].verdict)) != 0 ||
             json_object_set_new(ms, name, json_real(f->judged[i].ms)) != 0)
@@ -121,15 +121,15 @@ static int conclude(struct avow_formation *f, json_t **reply, struct avow_error 
     struct avow_error key_err = { 0 };
     bool accepted = false;
 
-    for (size_t i = 0; i < f->n; i++)
+    for (size_t i = 0; i < f->proposal.n; i++)
         if (!f->judged[i].verdict) {
             *err = f->judged[i].err;
             if (!err->code)
                 AVOW_FAIL(err, STATE, "the daemon stops");
-            return avow_error_prefix(err, "evidence of %s", f->seats[i].name);
+            return avow_error_prefix(err, "evidence of %s", f->proposal.seats[i].name);
         }
     f->simulated = false;
-    for (size_t i = 0; i < f->n; i++) {
+    for (size_t i = 0; i < f->proposal.n; i++) {
         log_verdict(f, &f->judged[i]);
         f->simulated = f->simulated || f->judged[i].verdict->simulated;
     }
@@ -162,7 +162,7 @@ static void on_done(void *ctx, bool ran)
         f->touched_ns = avow_now_ns();
         if (conclude(f, &reply, &err) < 0) {
             avow_log(AVOW_LOG_ERROR, "verification-failed", "formation=%s code=%s text=\"%s\"",
-                     f->uuid, avow_err_name(err.code), err.text);
+                     f->proposal.uuid, avow_err_name(err.code), err.text);
             if (c)
                 avow_call_fail(c, &err);
         } else if (c) {
@@ -180,19 +180,19 @@ static void on_done(void *ctx, bool ran)
 static int take_bundles(const struct avow_formation *f, const json_t *bundles,
                         struct avow_judged *list, struct avow_error *err)
 {
-    if (json_object_size(bundles) != f->n)
+    if (json_object_size(bundles) != f->proposal.n)
         return AVOW_FAIL(err, MISSING, "%zu bundles for %zu members", json_object_size(bundles),
-                         f->n);
-    for (uint32_t i = 0; i < f->n; i++) {
+                         f->proposal.n);
+    for (uint32_t i = 0; i < f->proposal.n; i++) {
         const char *text = NULL;
 
-        if (avow_json_get_str(bundles, f->seats[i].name, &text, err) < 0)
+        if (avow_json_get_str(bundles, f->proposal.seats[i].name, &text, err) < 0)
             return avow_error_prefix(err, "bundles");
         list[i].index = i;
         list[i].bundle = AVOW_BUF(AVOW_BUNDLE_MAX);
         avow_buf_put_str(&list[i].bundle, text);
         if (avow_buf_ok(&list[i].bundle, err) < 0)
-            return avow_error_prefix(err, "bundle of %s", f->seats[i].name);
+            return avow_error_prefix(err, "bundle of %s", f->proposal.seats[i].name);
         if (avow_sha256(avow_buf_view(&list[i].bundle), list[i].digest) < 0)
             return AVOW_FAIL(err, CRYPTO, "SHA-256 failed");
     }
@@ -202,7 +202,7 @@ static int take_bundles(const struct avow_formation *f, const json_t *bundles,
 /* A verdict is about exactly these bytes; in one formation it is not reached twice. */
 static bool judged_before(const struct avow_formation *f, const struct avow_judged *list)
 {
-    for (size_t i = 0; i < f->n; i++)
+    for (size_t i = 0; i < f->proposal.n; i++)
         if (!f->judged || !f->judged[i].verdict ||
             !avow_ct_equal(f->judged[i].digest, list[i].digest, 32))
             return false;
@@ -212,12 +212,12 @@ static bool judged_before(const struct avow_formation *f, const struct avow_judg
 static int start(struct avow_formation *f, struct avow_call *c, struct avow_judged *take_list,
                  struct avow_error *err)
 {
-    avow_judged_free(f->judged, f->n);
+    avow_judged_free(f->judged, f->proposal.n);
     f->judged = take_list;
     f->state = AVOW_FORMATION_VERIFYING;
-    f->n_judging = f->n;
+    f->n_judging = f->proposal.n;
     avow_formation_wait(f, c);
-    for (size_t i = 0; i < f->n; i++) {
+    for (size_t i = 0; i < f->proposal.n; i++) {
         struct avow_judged *j = &f->judged[i];
 
         j->formation = avow_formation_ref(f);
@@ -247,19 +247,20 @@ static int verify(struct avow_formations *fs, struct avow_call *c, json_t **repl
     AVOW_TRY(avow_json_only(avow_call_json(c), known, err));
     AVOW_TRY(avow_json_get_obj(avow_call_json(c), "bundles", &bundles, err));
     AVOW_TRY(avow_formation_of_call(fs, c, CAN_VERIFY, &f, err));
-    list = calloc(f->n, sizeof *list);
+    list = calloc(f->proposal.n, sizeof *list);
     if (!list)
         return AVOW_FAIL(err, NOMEM, "out of memory");
     rc = take_bundles(f, bundles, list, err);
     if (rc == 0 && judged_before(f, list)) {
-        avow_judged_free(list, f->n);
+        avow_judged_free(list, f->proposal.n);
         *reply = make_reply(f, f->state != AVOW_FORMATION_ROSTERED);
         return *reply ? 0 : AVOW_FAIL(err, NOMEM, "out of memory");
     }
     if (rc == 0 && f->state != AVOW_FORMATION_ROSTERED)
-        rc = AVOW_FAIL(err, STATE, "formation %s was verified with other bundles", f->uuid);
+        rc =
+            AVOW_FAIL(err, STATE, "formation %s was verified with other bundles", f->proposal.uuid);
     if (rc < 0) {
-        avow_judged_free(list, f->n);
+        avow_judged_free(list, f->proposal.n);
         return rc;
     }
     return start(f, c, list, err);
