@@ -99,7 +99,7 @@ static struct job *find_job(const struct avow_broker *b, const char *name)
 
     if (avow_fabric_uuid_parse(name, uuid) < 0)
         return NULL;
-    LIST_FOREACH (j, &b->jobs, entry)
+    LIST_FOREACH(j, &b->jobs, entry)
         if (memcmp(j->uuid, uuid, sizeof uuid) == 0)
             return j;
     return NULL;

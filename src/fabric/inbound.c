@@ -95,7 +95,7 @@ static struct job *job_of(const struct inbound *in)
 {
     struct job *j = NULL;
 
-    LIST_FOREACH (j, &in->broker->jobs, entry)
+    LIST_FOREACH(j, &in->broker->jobs, entry)
         if (memcmp(j->uuid, in->header.job, sizeof j->uuid) == 0 && j->epoch == in->header.epoch)
             return j;
     return NULL;
@@ -212,7 +212,7 @@ static struct client *fetcher_of(const struct job *j, uint16_t port)
 {
     struct client *c = NULL;
 
-    LIST_FOREACH (c, &j->clients, entry)
+    LIST_FOREACH(c, &j->clients, entry)
         if (c->fetching && c->fetch_port == port)
             return c;
     return NULL;
@@ -272,7 +272,7 @@ void inbound_bell(struct job *job, const struct avow_bell_reply *r)
         all_gone(job);
         return;
     }
-    LIST_FOREACH (in, &job->inbounds, entry)
+    LIST_FOREACH(in, &job->inbounds, entry)
         if (in->ring == r->id)
             break;
     if (!in) /* fetched, or given up, before */
@@ -301,7 +301,7 @@ void inbound_fetch(struct client *c, uint32_t id, uint16_t port)
     struct inbound *in = NULL;
     bool ringing = false;
 
-    LIST_FOREACH (in, &c->job->inbounds, entry) {
+    LIST_FOREACH(in, &c->job->inbounds, entry) {
         if (in->state == INBOUND_WAITING && in->port == port) {
             hand_over(in, c, id);
             return;
