@@ -34,7 +34,8 @@ static void ctx_is_the_documented_hash(void **state)
 
 static void channel_statement_is_exact(void **state)
 {
-    uint8_t nonce[32], own[32], peer[32], ekm[32];
+    uint8_t nonce[32], own[32], peer[32], ekm[32], digest[32];
+    char hex[65];
     avow_auto(avow_buf_done) struct avow_buf out = AVOW_BUF(1024);
 
     (void)state;
@@ -54,6 +55,10 @@ static void channel_statement_is_exact(void **state)
         "\"spki\":\"0202020202020202020202020202020202020202020202020202020202020202\","
         "\"type\":\"avow/channel/1\"}");
     assert_int_equal(avow_json_check_canonical(avow_buf_view(&out), NULL), 0);
+    /* the first half of report data, as docs/protocols/channel.md has it */
+    assert_int_equal(avow_sha256(avow_buf_view(&out), digest), 0);
+    avow_hex(AVOW_BYTES_OF(digest), hex);
+    assert_string_equal(hex, "8bcb35094b63c951dacd46c2ee1e3c04d520f260f91fd54e487562aba131da17");
     assert_int_equal(avow_channel_statement(AVOW_ROLE_NONE, nonce, ekm, own, peer, &out, NULL),
                      -AVOW_E_INVAL);
 }

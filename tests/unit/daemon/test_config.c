@@ -68,6 +68,29 @@ static void defaults_and_values(void **state)
     assert_string_equal(c.shell, "/bin/sh");
 }
 
+/* The example that is installed holds every key there is, as a comment at least, and is right. */
+static void example_is_right(void **state)
+{
+    avow_auto(avow_config_done) struct avow_config c = { 0 };
+    avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(1 << 16);
+    struct avow_error err = { 0 };
+    const char *source = getenv("AVOW_SOURCE");
+    avow_autofree char *example = NULL;
+    char path[4096];
+    size_t n = 0;
+
+    (void)state;
+    snprintf(path, sizeof path, "%s/packaging/avowd.yaml", source ? source : ".");
+    example = (char *)test_read_file(path, &n);
+    assert_non_null(example);
+    avow_buf_put(&text, example, n);
+    avow_buf_put_str(&text, TAIL);
+    if (avow_config_load(write_file("a.yaml", avow_buf_cstr(&text)), &c, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_string_equal(c.listen, AVOW_CONFIG_LISTEN);
+    assert_int_equal(c.files_max, AVOW_CONFIG_FILES_MAX);
+}
+
 static void mistakes_are_named(void **state)
 {
     static const struct {
@@ -206,6 +229,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_and_values),
+        cmocka_unit_test(example_is_right),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(addresses),
         cmocka_unit_test(clients_are_read),

@@ -507,7 +507,6 @@ static void five_nodes_form(void **state)
 static void delete_loses_the_peer_and_another_epoch_forms(void **state)
 {
     const struct avow_sim_vm vms[] = { snp, tdx };
-    avow_auto(avow_roster_done) struct avow_roster r = { 0 };
     char path[96];
 
     (void)state;
