@@ -144,7 +144,7 @@ static int parse_nodes(const json_t *doc, struct avow_launch_config *c, struct a
     c->nodes = calloc(n, sizeof *c->nodes);
     if (!c->nodes)
         return AVOW_FAIL(err, NOMEM, "no memory for %zu nodes", n);
-    json_array_foreach (list, i, v)
+    json_array_foreach(list, i, v)
         AVOW_TRY(parse_node(v, c, err));
     AVOW_TRY(avow_json_get_int(doc, "node", 0, (int64_t)n - 1, &node, err));
     c->node = (uint32_t)node;
@@ -165,7 +165,7 @@ static int parse_args(const json_t *doc, struct avow_launch_config *c, struct av
     if (!c->argv)
         return AVOW_FAIL(err, NOMEM, "no memory for the arguments");
     AVOW_TRY(copy_text(c->program, &c->argv[0], err));
-    json_array_foreach (list, i, v) {
+    json_array_foreach(list, i, v) {
         if (!json_is_string(v))
             return AVOW_FAIL(err, FORMAT, "\"args\" item %zu is not a string", i);
         AVOW_TRY(copy_text(json_string_value(v), &c->argv[i + 1], err));

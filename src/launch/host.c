@@ -383,10 +383,11 @@ static int make_events(struct avow_host *h, struct avow_error *err)
     h->on_monitor = event_new(h->base, h->start.monitor, EV_READ, on_monitor, h);
     h->on_limit = event_new(h->base, -1, EV_TIMEOUT, on_limit, h);
     h->on_kill = event_new(h->base, -1, EV_TIMEOUT, on_kill, h);
+    h->on_cause = event_new(h->base, -1, EV_TIMEOUT, avow_host_on_cause, h);
     h->on_tick = event_new(h->base, -1, EV_TIMEOUT | EV_PERSIST, on_tick, h);
     if (!h->on_child || !h->on_pmix || !h->on_monitor || !h->on_limit || !h->on_kill ||
-        !h->on_tick || event_add(h->on_child, NULL) < 0 || event_add(h->on_pmix, NULL) < 0 ||
-        event_add(h->on_monitor, NULL) < 0)
+        !h->on_tick || !h->on_cause || event_add(h->on_child, NULL) < 0 ||
+        event_add(h->on_pmix, NULL) < 0 || event_add(h->on_monitor, NULL) < 0)
         return AVOW_FAIL(err, NOMEM, "no memory for events");
     return 0;
 }
@@ -428,8 +429,8 @@ static void send_ready(struct avow_host *h)
 
 static void tear_down(struct avow_host *h)
 {
-    struct event *events[] = { h->on_child, h->on_pmix, h->on_monitor,
-                               h->on_limit, h->on_kill, h->on_tick };
+    struct event *events[] = { h->on_child, h->on_pmix, h->on_monitor, h->on_limit,
+                               h->on_kill,  h->on_tick, h->on_cause };
 
     for (size_t i = 0; i < sizeof events / sizeof events[0]; i++)
         if (events[i])

@@ -15,10 +15,12 @@
 #include "launch/pmix_host.h"
 #include "launch/tail.h"
 
-#define AVOW_HOST_HEAD 0          /* node index of the head: every collective goes through it */
-#define AVOW_HOST_TERM_MS 500     /* from SIGTERM to SIGKILL */
-#define AVOW_HOST_ABORT_MS 300    /* a rank that called MPI_Abort has this long to end itself */
-#define AVOW_HOST_DRAIN_MS 1000   /* for output that grandchildren still hold open */
+#define AVOW_HOST_HEAD 0        /* node index of the head: every collective goes through it */
+#define AVOW_HOST_TERM_MS 500   /* from SIGTERM to SIGKILL */
+#define AVOW_HOST_ABORT_MS 300  /* a rank that called MPI_Abort has this long to end itself */
+#define AVOW_HOST_DRAIN_MS 1000 /* for output that grandchildren still hold open */
+#define AVOW_HOST_CAUSE_MS \
+    200 /* from a rank's failure to the decision: others may show its cause */
 #define AVOW_HOST_FLUSH_MS 5000   /* for the last frames */
 #define AVOW_HOST_ASKED_MAX 65536 /* modex questions open at once */
 
@@ -39,7 +41,8 @@ struct avow_host_rank {
     pid_t pid; /* 0: not running */
     bool started;
     bool reaped;
-    bool finished; /* reaped, and its output is forwarded */
+    bool ended_by_us; /* by a signal, after the job had ended */
+    bool finished;    /* reaped, and its output is forwarded */
     struct avow_rank_end end;
     struct avow_host_pipe out[2];
     int pmi, job;
@@ -53,7 +56,7 @@ struct avow_host {
     const struct avow_launch_config *config;
     struct event_base *base;
     struct avow_link *link;
-    struct event *on_child, *on_pmix, *on_monitor, *on_limit, *on_kill, *on_tick;
+    struct event *on_child, *on_pmix, *on_monitor, *on_limit, *on_kill, *on_tick, *on_cause;
     int child_fd;
     struct avow_pmi1 *pmi1;
     struct avow_coll_local *waiting;
@@ -77,6 +80,8 @@ struct avow_host {
     uint8_t *exited; /* by global rank */
     uint32_t n_exited;
     bool decided;
+    bool suspected; /* a rank failed; on_cause decides */
+    struct avow_outcome suspect;
 };
 
 static inline bool avow_host_is_head(const struct avow_host *h)
@@ -94,6 +99,7 @@ void avow_host_end(struct avow_host *h, const struct avow_outcome *o);
 void avow_host_check_done(struct avow_host *h);
 
 /* host_peers.c */
+void avow_host_on_cause(evutil_socket_t fd, short what, void *ctx);
 void avow_host_peer_in(struct avow_host *h, uint32_t from, struct avow_bytes blob);
 /* This node says that the job must end with failure @o. */
 void avow_host_fail(struct avow_host *h, const struct avow_outcome *o);

@@ -55,17 +55,49 @@ static void decide(struct avow_host *h, const struct avow_outcome *o)
     avow_host_end(h, o);
 }
 
+/* A signal or a program that does not start has no cause in another rank; a status may. */
+static bool is_stronger(const struct avow_outcome *a, const struct avow_outcome *b)
+{
+    return a->exit >= AVOW_EXIT_EXEC && b->exit < AVOW_EXIT_EXEC;
+}
+
+void avow_host_on_cause(evutil_socket_t fd, short what, void *ctx)
+{
+    struct avow_host *h = ctx;
+
+    (void)fd, (void)what;
+    decide(h, &h->suspect);
+}
+
+/*
+ * Head: a rank that dies makes others fail (MPICH aborts when a connection breaks), and their word
+ * may be here first: wait a moment for the cause. What is not a rank's failure decides at once.
+ */
+static void consider(struct avow_host *h, const struct avow_outcome *o)
+{
+    struct timeval wait = { .tv_usec = AVOW_HOST_CAUSE_MS * 1000 };
+
+    if (o->rank < 0 || h->config->n_ranks == 1) {
+        decide(h, o);
+        return;
+    }
+    if (!h->suspected || is_stronger(o, &h->suspect))
+        h->suspect = *o;
+    if (!h->suspected)
+        event_add(h->on_cause, &wait);
+    h->suspected = true;
+}
+
 void avow_host_fail(struct avow_host *h, const struct avow_outcome *o)
 {
     struct avow_peer_msg m = { .type = AVOW_PEER_FAIL, .outcome = *o };
 
     if (avow_host_is_head(h)) {
-        decide(h, o);
+        consider(h, o);
         return;
     }
-    if (h->failed)
+    if (h->ended)
         return;
-    h->failed = true;
     send_to(h, AVOW_HOST_HEAD, &m);
 }
 
@@ -261,7 +293,7 @@ static bool accept_message(struct avow_host *h, uint32_t from, const struct avow
         return true;
     case AVOW_PEER_FAIL:
         if (head)
-            decide(h, &m->outcome);
+            consider(h, &m->outcome);
         return head;
     case AVOW_PEER_END:
         if (from_head)

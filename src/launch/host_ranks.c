@@ -28,7 +28,9 @@ static void send_exit(struct avow_host *h, const struct avow_host_rank *r, const
     avow_autofree char *body = NULL;
     avow_autojson json_t *doc = NULL;
     const struct avow_rank_end *e = &r->end;
-    int signal = !e->exec_errno && WIFSIGNALED(e->status) ? WTERMSIG(e->status) : 0;
+    /* one that called MPI_Abort may have been killed by us: that is not what it ended of */
+    bool killed = !e->exec_errno && !e->aborted && WIFSIGNALED(e->status);
+    int signal = killed ? WTERMSIG(e->status) : 0;
 
     doc = json_pack("{s:i,s:i,s:i,s:i,s:b,s:b,s:b,s:s}", "rank", (int)e->rank, "status", e->status,
                     "exit", avow_rank_exit_code(e), "signal", signal, "finalized", e->finalized,
@@ -54,6 +56,9 @@ static void rank_finish(struct avow_host_rank *r)
     h->n_finished++;
     event_del(r->timer);
     avow_rank_judge(&r->end, &job, avow_tail_view(&r->tail), &o);
+    if (r->ended_by_us)
+        snprintf(o.text, sizeof o.text, "rank %u on %s was ended with the job", r->end.rank,
+                 job.node);
     send_exit(h, r, o.text);
     if (o.ok)
         avow_host_exited(h, r->end.rank);
@@ -359,6 +364,7 @@ bool avow_host_ranks_reaped(struct avow_host *h, pid_t pid, int status)
         r->pid = 0;
         r->reaped = true;
         r->end.status = status;
+        r->ended_by_us = h->ended && !r->end.aborted && WIFSIGNALED(status);
         /* what it said before its end is still in the sockets; they hold a bounded amount, and
          * nobody else writes once the rank's process group is gone */
         for (int k = 0; k < LAST_READS && pmi_read(r); k++)

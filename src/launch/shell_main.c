@@ -12,12 +12,14 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "base/cleanup.h"
+#include "base/secret.h"
 #include "fabric/bell.h"
 #include "launch/frame.h"
 #include "launch/host.h"
@@ -27,6 +29,7 @@
 
 #define EXIT_USAGE 2
 #define SWEEPS_MAX 100
+#define SEND_TIMEOUT_S 5 /* for frames before the host runs and after */
 #define NFTW_FDS 16
 
 /* Both processes: die with the parent. A change of user clears it (prctl(2)), so call it again. */
@@ -35,11 +38,24 @@ static void die_with_parent(void)
     prctl(PR_SET_PDEATHSIG, SIGKILL, 0, 0, 0);
 }
 
+/* A rank takes five; the usual limit of 1024 is for two hundred ranks. */
+static void allow_many_descriptors(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+        return;
+    limit.rlim_cur = limit.rlim_max;
+    (void)setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 static void send_frame(enum avow_shell_msg type, struct avow_bytes body)
 {
     avow_auto(avow_buf_done) struct avow_buf out = AVOW_BUF(AVOW_SHELL_FRAME_MAX);
+    struct timeval limit = { .tv_sec = SEND_TIMEOUT_S };
     size_t sent = 0;
 
+    (void)setsockopt(AVOW_SHELL_FD, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof limit);
     if (avow_frame_put(&out, (uint8_t)type, body) < 0)
         return;
     while (sent < out.len) {
@@ -92,6 +108,7 @@ static int prepare(const struct avow_launch_config *c, bool isolated, const char
         send_frame(AVOW_SHELL_LOG, avow_bytes_str(note));
     *code = "system";
     AVOW_TRY(avow_privileges_drop(c->uid, c->gid, err));
+    avow_process_harden(); /* ranks are of the same user, and must not reach the link to avowd */
     die_with_parent();
     return 0;
 }
@@ -260,6 +277,7 @@ int main(int argc, char **argv)
     (void)setsid(); /* a terminal's Ctrl-C is for avowd, which then says KILL */
     clearenv();
     umask(022);
+    allow_many_descriptors();
     if (close_range(AVOW_SHELL_FD + 1, ~0u, 0) < 0 ||
         fcntl(AVOW_SHELL_FD, F_SETFD, FD_CLOEXEC) < 0) {
         (void)AVOW_FAIL_SYS(&err, "cannot arrange descriptors: %s", strerror(errno));

@@ -76,6 +76,17 @@ class Nodes(unittest.TestCase):
             self.assertEqual(job.shells[0].done["rank"], bad)
             eventually(lambda: not processes_with(job.id), 2, "processes gone")
 
+    def test_the_cause_is_told(self):
+        """A rank that fails because another one died may be heard first; the death is the reason."""
+        script = ("import os,signal,time\n"
+                  "if os.environ['PMI_RANK']=='0': time.sleep(0.05); os._exit(1)\n"
+                  "if os.environ['PMI_RANK']=='1': time.sleep(0.1); os.kill(os.getpid(), signal.SIGSEGV)\n"
+                  "time.sleep(1000)")
+        job = Job(self, (1, 2), PYTHON, ["-c", script])
+        job.run()
+        self.check_all(job, "rank", 139, "rank 1 on n1 was killed by signal 11")
+        self.assertIn("was ended with the job", job.shells[1].exits[2]["text"])
+
     def test_kill_one_node(self):
         for node in range(2):
             job = Job(self, [1, 1], program("plain"), ["sleep"]).start()

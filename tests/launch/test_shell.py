@@ -46,10 +46,11 @@ class Shells(unittest.TestCase):
                      "connect 192.0.2.1: Network is unreachable", "/sys/class/net/avow0"):
             self.assertIn(line, out)
         # and MPI
-        if os.path.exists(program("rank_openmpi")):
-            job = Job(self, [2], program("rank_openmpi"), prefix=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
-            self.assertTrue(job.run()["ok"], job.describe())
-            self.assertIn("rank 1 of 2 on n0, 2 on this node", job.out(1).decode())
+        for mpi in ("rank_openmpi", "rank_mpich"):
+            if os.path.exists(program(mpi)):
+                job = Job(self, [2], program(mpi), prefix=["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups"])
+                self.assertTrue(job.run()["ok"], job.describe())
+                self.assertIn("rank 1 of 2 on n0, 2 on this node", job.out(1).decode())
 
     def test_becomes_the_jobs_user(self):
         if os.getuid() != 0:
@@ -58,6 +59,11 @@ class Shells(unittest.TestCase):
         self.assertTrue(job.run()["ok"], job.describe())
         self.assertIn("uid 65534 gid 65533 groups 0", job.out(0).decode())
         self.assertIn("CapPrm:\t0000000000000000", job.out(0).decode())
+        for mpi in ("rank_openmpi", "rank_mpich"):
+            if os.path.exists(program(mpi)):
+                job = Job(self, [2], program(mpi), uid=65534, gid=65533)
+                self.assertTrue(job.run()["ok"], job.describe())
+                self.assertIn("rank 1 of 2 on n0, 2 on this node", job.out(1).decode())
 
     def test_namespace_failure_is_reported(self):
         """Where no network namespace may be made."""
@@ -124,8 +130,9 @@ class Shells(unittest.TestCase):
         job.shells[0].process.wait(2)
 
     def test_death_of_the_monitor(self):
-        job = self.plain("hold", ranks=(1,)).start()
-        job.wait(lambda: processes_with(job.id), 20, "a rank")
+        job = self.plain("sleep").start()
+        job.wait(lambda: job.out(0, 2), 20, "output")
+        self.assertTrue(processes_with(job.id))
         job.shells[0].process.kill()
         eventually(lambda: not processes_with(job.id), 2, "ranks gone")
 
@@ -166,8 +173,8 @@ class Shells(unittest.TestCase):
         self.assertTrue(self.plain(ranks=(2, 1), allow_non_mpi=True).run()["ok"])
 
     def test_many_ranks(self):
-        """More descriptors than one message takes."""
-        job = self.plain(ranks=(300,), allow_non_mpi=True)
+        """More descriptors than one message takes, and than a process usually may have."""
+        job = self.plain(ranks=(300,), allow_non_mpi=True, prefix=["prlimit", "--nofile=1024:"])
         self.assertTrue(job.run(120)["ok"], job.describe()[:2000])
         self.assertEqual(len(job.shells[0].exits), 300)
 
