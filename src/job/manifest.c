@@ -54,9 +54,15 @@ static int get_u64(const json_t *obj, const char *key, uint64_t min, uint64_t ma
 
 static int parse_file(const json_t *v, struct avow_job_file *out, struct avow_error *err)
 {
+    char again[2 * sizeof out->sha256 + 1];
+
     AVOW_TRY(copy_name(v, "name", out->name, AVOW_JOB_FILE_NAME_MAX, avow_job_file_name_ok, err));
     AVOW_TRY(get_u64(v, "size", 0, AVOW_MANIFEST_FILE_MAX, &out->size, err));
-    return avow_json_get_hex(v, "sha256", out->sha256, sizeof out->sha256, err);
+    AVOW_TRY(avow_json_get_hex(v, "sha256", out->sha256, sizeof out->sha256, err));
+    avow_hex(AVOW_BYTES_OF(out->sha256), again);
+    if (strcmp(json_string_value(json_object_get(v, "sha256")), again) != 0)
+        return AVOW_FAIL(err, FORMAT, "\"sha256\" is not in lower case"); /* one way to write it */
+    return 0;
 }
 
 static int parse_args(const json_t *v, struct avow_manifest *m, struct avow_error *err)

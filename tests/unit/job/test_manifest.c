@@ -3,6 +3,7 @@
 #include "../test.h"
 
 #define HEX64 "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+#define UPPER64 "00112233445566778899AABBCCDDEEFF00112233445566778899aabbccddeeff"
 #define UUID "0f8fad5b-d9cb-469f-a165-70867728950e"
 #define PROGRAM "{\"args\":[\"--x\",\"\"],\"name\":\"train\",\"sha256\":\"" HEX64 "\",\"size\":9}"
 #define INPUT(name) "{\"name\":\"" name "\",\"sha256\":\"" HEX64 "\",\"size\":3}"
@@ -116,6 +117,9 @@ static void refuses_with_the_key_named(void **state)
         { MANIFEST("", "n", PROGRAM,
                    NODE("a", "snp", "1", INPUT("x") "," INPUT("x-y") "," INPUT("x/y"))),
           AVOW_E_FORMAT, "below" },
+        { MANIFEST("", "n", "{\"args\":[],\"name\":\"t\",\"sha256\":\"" UPPER64 "\",\"size\":1}",
+                   TWO),
+          AVOW_E_FORMAT, "lower case" },
         { " " MANIFEST("", "n", PROGRAM, TWO), AVOW_E_FORMAT, "canonical" },
         { MANIFEST("", "n", "{\"args\":[],\"name\":\"t\",\"sha256\":\"00\",\"size\":1}", TWO),
           AVOW_E_FORMAT, "sha256" },
