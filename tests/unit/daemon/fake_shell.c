@@ -3,6 +3,7 @@
  * the frames of launch/shell.h on descriptor 3 and checks what avowd gives it.
  */
 #include <arpa/inet.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <signal.h>
 #include <stdio.h>
@@ -14,7 +15,7 @@
 
 #include "launch/shell.h"
 
-#define FDS_MAX 64
+#define FDS_MAX 1100
 
 static int fds[FDS_MAX];
 static unsigned n_fds;
@@ -39,7 +40,7 @@ static void take_fds(struct msghdr *m)
 static void read_all(void *p, size_t n)
 {
     while (n) {
-        char control[CMSG_SPACE(FDS_MAX * sizeof(int))];
+        char control[CMSG_SPACE(253 * sizeof(int))]; /* SCM_MAX_FD */
         struct iovec iov = { p, n };
         struct msghdr m = { .msg_iov = &iov,
                             .msg_iovlen = 1,
@@ -216,6 +217,34 @@ static void run(const char *how, unsigned node, unsigned rank, const char *workd
                      "01234567890123456789012345678901234567890123456789");
 }
 
+/* What tests of the process itself ask for; none of them returns. */
+static void alone(const char *how)
+{
+    char text[64];
+    pid_t child = 0;
+
+    if (strcmp(how, "count") == 0) {
+        for (unsigned i = 0; i < n_fds; i++)
+            if (fcntl(fds[i], F_GETFD) < 0)
+                die(89);
+        snprintf(text, sizeof text, "%u", n_fds);
+        send_text(AVOW_SHELL_LOG, text);
+        die(0);
+    }
+    if (strcmp(how, "deaf") == 0)
+        for (;;)
+            pause();
+    if (strcmp(how, "leave-child") == 0) {
+        child = fork();
+        if (child == 0)
+            for (;;)
+                pause();
+        snprintf(text, sizeof text, "%d", (int)child);
+        send_text(AVOW_SHELL_LOG, text);
+        die(3);
+    }
+}
+
 int main(void)
 {
     char *text = NULL;
@@ -237,6 +266,8 @@ int main(void)
     ranks = (unsigned)json_integer_value(
         json_object_get(json_array_get(json_object_get(config, "nodes"), node), "ranks"));
     rank = node == 0 ? 0 : 2;
+    if (how)
+        alone(how);
     if (!how || !workdir || n_fds != ranks + 1)
         die(98);
     check_files(config);

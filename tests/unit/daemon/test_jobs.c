@@ -879,6 +879,44 @@ static void a_slow_follower_holds_up_nobody(void **state)
     end_world(&w);
 }
 
+/* Every route is in docs/openapi.yaml with its method. */
+static void the_api_document_has_every_route(void **state)
+{
+    struct world w;
+    const char *root = getenv("AVOW_SOURCE");
+    avow_autofree char *text = NULL;
+    char path[512];
+    size_t len = 0;
+
+    (void)state;
+    assert_non_null(root);
+    snprintf(path, sizeof path, "%s/docs/openapi.yaml", root);
+    text = (char *)test_read_file(path, &len);
+    assert_non_null(text);
+    make_world(&w, "ok");
+    for (unsigned i = 0; i < w.nodes[0].http.n; i++) {
+        const struct fake_route *r = &w.nodes[0].http.routes[i];
+        const char *dots = strstr(r->pattern, "...}");
+        size_t n = dots ? (size_t)(dots - r->pattern) : strlen(r->pattern);
+        const char *method = strcmp(r->method, "GET") == 0      ? "    get:\n"
+                             : strcmp(r->method, "PUT") == 0    ? "    put:\n"
+                             : strcmp(r->method, "DELETE") == 0 ? "    delete:\n"
+                                                                : "    post:\n";
+        const char *at = NULL;
+        const char *next = NULL;
+
+        snprintf(path, sizeof path, "\n  %.*s%s:\n", (int)n, r->pattern, dots ? "}" : "");
+        at = strstr(text, path);
+        if (!at)
+            fail_msg("docs/openapi.yaml lacks %s", path);
+        next = strstr(at + 3, "\n  /");
+        at = strstr(at, method);
+        if (!at || (next && at > next))
+            fail_msg("docs/openapi.yaml lacks %s of %s", r->method, path);
+    }
+    end_world(&w);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -898,6 +936,7 @@ int main(void)
         cmocka_unit_test(a_client_sees_only_its_own),
         cmocka_unit_test(submissions_follow_the_rules),
         cmocka_unit_test(floods_are_bounded),
+        cmocka_unit_test(the_api_document_has_every_route),
         cmocka_unit_test(a_slow_follower_holds_up_nobody),
     };
 
