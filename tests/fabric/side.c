@@ -582,6 +582,77 @@ static void fork_server(void)
     expect_end(s);
 }
 
+/* ---- a copy of the process made behind the C library's back has the keys, but not their use ----
+ */
+
+static void rawfork_client(void)
+{
+    int s = dial(0);
+    int status = 0;
+    long pid = 0;
+
+    write_all(s, "before", 6);
+    (void)signal(SIGPIPE, SIG_IGN);
+    pid = syscall(SYS_clone, SIGCHLD, 0, 0, 0, 0); /* no pthread_atfork handler runs */
+    if (pid == 0) {
+        char byte = 'c';
+        bool silent = write(s, &byte, 1) == -1 && errno == EPIPE && read(s, &byte, 1) == -1 &&
+                      errno == ENOTCONN && socket(AF_INET, SOCK_STREAM, 0) >= 0;
+
+        (void)shutdown(s, SHUT_WR);
+        _exit(silent ? 0 : 1);
+    }
+    CHECK(waitpid((pid_t)pid, &status, 0) == pid && status == 0);
+    write_all(s, "after", 5);
+    expect_text(s, "rest");
+    close(s);
+}
+
+static void rawfork_server(void)
+{
+    int s = accept_one();
+
+    expect_text(s, "beforeafter");
+    write_all(s, "rest", 4);
+    expect_end(s);
+}
+
+/* ---- low descriptors: what printf writes does not pass the shim ---- */
+
+static void low_client(void)
+{
+    struct sockaddr_in a = peer_addr(PORT);
+    int s = dial(0);
+    int t = -1;
+
+    CHECK(s > STDERR_FILENO);
+    (void)close(STDIN_FILENO);
+    (void)close(STDOUT_FILENO);
+    t = socket(AF_INET, SOCK_STREAM, 0);
+    CHECK(t == STDIN_FILENO);
+    CHECK(connect(t, (struct sockaddr *)&a, sizeof a) == -1 && errno == EOPNOTSUPP);
+    t = dup(s);
+    CHECK(t > STDERR_FILENO);
+    CHECK(fcntl(s, F_DUPFD, 0) > STDERR_FILENO);
+    CHECK(printf("in clear") == 8 && fflush(stdout) == EOF && errno == EBADF);
+    write_all(t, "through a copy", 14);
+    expect_text(s, "ok");
+    (void)shutdown(s, SHUT_WR);
+}
+
+static void low_server(void)
+{
+    int l = listen_at(PORT);
+    int s = -1;
+
+    (void)close(STDIN_FILENO);
+    s = accept(l, NULL, NULL);
+    CHECK(s > STDERR_FILENO);
+    expect_text(s, "through a copy");
+    write_all(s, "ok", 2);
+    expect_end(s);
+}
+
 /* ---- exec: a started program cannot speak in clear on an inherited connection ---- */
 
 static void exec_client(void)
@@ -1158,6 +1229,7 @@ static const struct side_case cases[] = {
     { "refused", refused_client, refused_server }, { "ready", ready_client, ready_server },
     { "before", before_client, before_server },    { "dup", dup_client, dup_server },
     { "fork", fork_client, fork_server },          { "exec", exec_client, exec_server },
+    { "rawfork", rawfork_client, rawfork_server }, { "low", low_client, low_server },
     { "inherited", inherited, inherited },         { "forms", forms_client, forms_server },
     { "bulk", bulk_client, bulk_server },          { "full", full_client, full_server },
     { "half", half_client, half_server },          { "last", last_client, last_server },

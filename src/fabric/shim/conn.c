@@ -248,18 +248,20 @@ static ssize_t send_locked(struct conn *c, int fd, struct cursor *k, int flags)
 ssize_t conn_send(struct conn *c, int fd, const struct iovec *v, size_t n, int flags)
 {
     struct cursor k = { .v = v, .n = n };
-    bool ended = false;
-    ssize_t r = 0;
+    bool ended = true;
+    ssize_t r = -1;
 
     /* out-of-band bytes and zero-copy notices have no meaning on records */
     if (flags & ~(MSG_DONTWAIT | MSG_NOSIGNAL | MSG_MORE | MSG_EOR | MSG_CONFIRM | MSG_DONTROUTE)) {
         errno = EOPNOTSUPP;
         return -1;
     }
-    pthread_mutex_lock(&c->tx_lock);
-    ended = c->tx_ended;
-    r = ended ? -1 : send_locked(c, fd, &k, flags);
-    pthread_mutex_unlock(&c->tx_lock);
+    if (shim_is_original()) {
+        pthread_mutex_lock(&c->tx_lock);
+        ended = c->tx_ended;
+        r = ended ? -1 : send_locked(c, fd, &k, flags);
+        pthread_mutex_unlock(&c->tx_lock);
+    }
     if (ended) { /* as the kernel does after shutdown */
         if (!(flags & MSG_NOSIGNAL))
             (void)raise(SIGPIPE);
@@ -294,6 +296,8 @@ void conn_end(struct conn *c, int fd)
     int64_t deadline = now_ms() + SHIM_LINGER_MS;
     struct timespec until = { 0 };
 
+    if (!shim_is_original())
+        return;
     (void)clock_gettime(CLOCK_REALTIME, &until); /* what pthread_mutex_timedlock counts by */
     until.tv_sec += SHIM_LINGER_MS / 1000;
     if (pthread_mutex_timedlock(&c->tx_lock, &until) != 0)
@@ -520,6 +524,10 @@ ssize_t conn_recv(struct conn *c, int fd, const struct iovec *v, size_t n, int f
     }
     if (want == 0)
         return 0;
+    if (!shim_is_original()) {
+        errno = ENOTCONN;
+        return -1;
+    }
     pthread_mutex_lock(&c->rx_lock);
     r = recv_locked(c, fd, &k, want, flags);
     saved = errno;
@@ -534,6 +542,8 @@ int conn_available(struct conn *c, int fd)
     bool drained = false;
     size_t n = 0;
 
+    if (!shim_is_original())
+        return 0;
     pthread_mutex_lock(&c->rx_lock);
     if (!c->rx_ended && !c->rx_error)
         (void)fill(c, fd, MSG_DONTWAIT, &drained);

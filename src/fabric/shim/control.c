@@ -201,6 +201,8 @@ static int request(struct avow_ctl_request *q, struct avow_ctl_answer *a, int *f
     int rc = 0;
 
     *fd = -1;
+    if (!shim_is_original()) /* the private socket's answers are for the process that it is of */
+        return -ENETDOWN;
     pthread_mutex_lock(&lock);
     q->version = AVOW_CTL_VERSION;
     q->id = ++next_id;

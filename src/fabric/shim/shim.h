@@ -121,6 +121,9 @@ struct shim {
     uint32_t net, mask;
     enum avow_gcm_engine engine;
     pid_t pid; /* a vfork child shares our memory and is told apart by this */
+    /* Not zero, but in a copy of the process that was made behind the C library's back (clone, or
+     * fork as a raw system call): the kernel wipes it there. NULL: this kernel cannot. */
+    const volatile uint32_t *original;
 };
 
 extern struct shim shim;
@@ -128,6 +131,13 @@ extern struct shim shim;
 static inline bool shim_is_owner(void)
 {
     return getpid() == shim.pid;
+}
+
+/* Whether this process may use the keys that it finds in its memory: two that seal with one key
+ * would use a nonce twice. */
+static inline bool shim_is_original(void)
+{
+    return !shim.original || *shim.original;
 }
 
 /* One line to standard error. */

@@ -106,6 +106,31 @@ static void forget(int fd)
     conn_put(last);
 }
 
+/* Standard streams are written by functions inside the C library that the shim does not see. */
+static bool is_low(int fd)
+{
+    return fd >= 0 && fd <= STDERR_FILENO;
+}
+
+/* @fd, or in its place a copy with a number that no standard stream has; -1 with errno. */
+static int lift(int fd)
+{
+    int high = is_low(fd) ? real()->fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1) : fd;
+    int saved = errno;
+
+    if (high != fd)
+        real()->close(fd);
+    errno = saved;
+    return high;
+}
+
+static int refuse_low(int fd)
+{
+    shim_say("a connection between nodes cannot be descriptor %d", fd);
+    errno = EOPNOTSUPP;
+    return -1;
+}
+
 /* ---- connect ---- */
 
 /* Options that a program may have set on the socket that is being replaced; only what differs from
@@ -267,7 +292,7 @@ SHIM_EXPORT int connect(int fd, const struct sockaddr *sa, socklen_t len)
         return r;
     }
     if (address_where(sa, len, &addr, &port) == WHERE_FABRIC && is_stream(fd))
-        return connect_fabric(fd, sa->sa_family, addr, port);
+        return is_low(fd) ? refuse_low(fd) : connect_fabric(fd, sa->sa_family, addr, port);
     return address_allowed(sa, len) ? real()->connect(fd, sa, len) : -1;
 }
 
@@ -308,6 +333,9 @@ SHIM_EXPORT int accept4(int fd, struct sockaddr *sa, socklen_t *len, int flags)
         return r;
     forget(r); /* the number's former owner may have gone by a raw system call */
     if (shim.on && is_bell(&ss, &port)) {
+        r = lift(r);
+        if (r < 0)
+            return -1;
         if (answer_bell(r, port, ss.ss_family, flags) != 0)
             return -1;
         if (sa && len)
@@ -365,9 +393,15 @@ SHIM_EXPORT int shutdown(int fd, int how)
     struct conn *c = conn_get(fd);
 
     if (c) {
-        if (how == SHUT_WR || how == SHUT_RDWR)
+        bool ours = shim_is_original();
+
+        if (ours && (how == SHUT_WR || how == SHUT_RDWR))
             conn_end(c, fd);
         conn_put(c);
+        if (!ours) {
+            errno = ENOTCONN;
+            return -1;
+        }
     }
     return real()->shutdown(fd, how);
 }
@@ -467,18 +501,15 @@ static int copied(int from, int to)
 
 SHIM_EXPORT int dup(int fd)
 {
+    if (table_peek(fd))
+        return copied(fd, real()->fcntl(fd, F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
     return copied(fd, real()->dup(fd));
 }
 
-/* Whether @to may become a copy of @from: standard streams are written by functions inside the C
- * library that the shim does not see. */
+/* Whether @to may become a copy of @from. */
 static bool copy_allowed(int from, int to)
 {
-    if (!table_peek(from) || to > STDERR_FILENO)
-        return true;
-    shim_say("a connection between nodes cannot be descriptor %d", to);
-    errno = EOPNOTSUPP;
-    return false;
+    return !table_peek(from) || !is_low(to) || refuse_low(to) == 0;
 }
 
 SHIM_EXPORT int dup3(int from, int to, int flags)
@@ -524,6 +555,8 @@ static int control_fd(int fd, int cmd, void *arg)
     switch (cmd) {
     case F_DUPFD:
     case F_DUPFD_CLOEXEC:
+        if (table_peek(fd) && is_low(value))
+            value = STDERR_FILENO + 1;
         return copied(fd, real()->fcntl(fd, cmd, value));
     case F_SETFD:
         if (table_peek(fd) && shim_is_owner())

@@ -6,6 +6,7 @@
 #include <linux/seccomp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/prctl.h>
 #include <sys/syscall.h>
 
@@ -70,6 +71,25 @@ void shim_kill_fd(int fd)
 
 /* ---- fork ---- */
 
+static uint32_t *mark; /* what shim.original points to */
+
+/* Every copy of this process finds a zero here, until in_child says otherwise. */
+static void set_mark(void)
+{
+    size_t len = (size_t)sysconf(_SC_PAGESIZE);
+    void *page = mmap(NULL, len, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    if (page == MAP_FAILED)
+        return;
+    if (madvise(page, len, MADV_WIPEONFORK) != 0) { /* Linux 4.14 */
+        (void)munmap(page, len);
+        return;
+    }
+    mark = page;
+    *mark = 1;
+    shim.original = mark;
+}
+
 static void in_child(void)
 {
     shim.pid = getpid();
@@ -77,6 +97,8 @@ static void in_child(void)
     table_abandon();
     conn_abandoned();
     epoll_abandon();
+    if (mark)
+        *mark = 1; /* the keys are gone: from here on this process makes its own */
 }
 
 /* ---- exit ---- */
@@ -201,8 +223,9 @@ __attribute__((constructor)) static void start(void)
     shim.engine = aead && strcmp(aead, "openssl") == 0 ? AVOW_GCM_OPENSSL : AVOW_GCM_AUTO;
     forbid_io_uring();
     shim.on = fd >= 0 && read_addresses();
+    kill_inherited(); /* all the more where there is no broker */
     if (shim.on) {
-        kill_inherited();
+        set_mark();
         control_start(fd);
         (void)pthread_atfork(NULL, NULL, in_child);
         (void)atexit(at_exit);
