@@ -118,7 +118,7 @@ class Run(ClusterTest):
         program = os.path.join(BUILD, "examples/hospitals/train-mpich")
         if not os.path.exists(program):
             self.skipTest("*** SKIPPED: no MPICH ***")
-        result = self.cluster.avow("run", self.cluster.write_job(program=program, name="mpich.yaml"), timeout=180)
+        result = self.cluster.avow("run", self.cluster.write_job(program=program, name="mpich.yaml", inputs=True), timeout=180)
         self.check(result, 0, "COMPLETED")
 
     def test_quiet_when_not_on_a_terminal(self):
