@@ -292,9 +292,9 @@ static void finish(struct avow_session *s, const char *dir, int code)
     if (sync)
         avow_say(s->cli, "  %lld sync points: min %.3f ms, median %.3f ms, p99 %.3f ms\n",
                  (long long)json_integer_value(json_object_get(sync, "count")),
-                 json_number_value(json_object_get(sync, "min_ns")) / 1e6,
-                 json_number_value(json_object_get(sync, "median_ns")) / 1e6,
-                 json_number_value(json_object_get(sync, "p99_ns")) / 1e6);
+                 json_number_value(json_object_get(sync, "min_ms")),
+                 json_number_value(json_object_get(sync, "median_ms")),
+                 json_number_value(json_object_get(sync, "p99_ms")));
     if (!report || avow_report_write(report, dir, &path, &err) < 0)
         avow_print_error(s->cli, &err);
     else

@@ -164,9 +164,7 @@ void avow_show_pair_refusals(const struct avow_cli *cli, const struct avow_clien
 
         if (!pair_of(row, &p) || avow_verdict_accepts(&p.verdict))
             continue;
-        (void)snprintf(who, sizeof who, "%s%s refuses node %s",
-                       strcmp(p.verifier, AVOW_PAIR_CLIENT) == 0 ? "" : "node ", p.verifier,
-                       p.member);
+        (void)snprintf(who, sizeof who, "node %s refuses node %s", p.verifier, p.member);
         refusal(cli, who, &p.verdict);
     }
     json_array_foreach(c->links, i, row) {

@@ -77,9 +77,6 @@ struct avow_node {
     bool lost;              /* its events cannot be had any more */
 };
 
-/* The verifier's name in ->pairs where it is this client; no node can be called so. */
-#define AVOW_PAIR_CLIENT "the client"
-
 struct avow_phases {
     double attest_ms, formation_ms, submit_ms, run_ms, fetch_ms;
 };

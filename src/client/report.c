@@ -76,39 +76,6 @@ static const json_t *manifest_node(const json_t *manifest, const char *name)
     return NULL;
 }
 
-/* The client's own verdict about a node's formation evidence. */
-static json_t *formation_verdict(const struct avow_client *c, const char *name)
-{
-    size_t i = 0;
-    json_t *row = NULL;
-
-    json_array_foreach(c->pairs, i, row) {
-        const char *verifier = json_string_value(json_object_get(row, "verifier"));
-        const char *member = json_string_value(json_object_get(row, "member"));
-
-        if (verifier && member && strcmp(verifier, AVOW_PAIR_CLIENT) == 0 &&
-            strcmp(member, name) == 0)
-            return json_incref(json_object_get(row, "verdict"));
-    }
-    return NULL;
-}
-
-/* What the nodes said of each other. */
-static json_t *pairs_of(const struct avow_client *c)
-{
-    json_t *list = json_array();
-    size_t i = 0;
-    json_t *row = NULL;
-
-    json_array_foreach(c->pairs, i, row) {
-        const char *verifier = json_string_value(json_object_get(row, "verifier"));
-
-        if (verifier && strcmp(verifier, AVOW_PAIR_CLIENT) != 0)
-            (void)json_array_append(list, row);
-    }
-    return list;
-}
-
 static json_t *nodes_of(const struct avow_client *c, const json_t *manifest, bool *simulated)
 {
     json_t *list = json_array();
@@ -121,9 +88,6 @@ static json_t *nodes_of(const struct avow_client *c, const json_t *manifest, boo
         *simulated = *simulated || n->verdict.simulated;
         if (!o)
             continue;
-        (void)json_object_del(o, "node");
-        set(o, "name", json_string(n->name));
-        set(o, "formation_verdict", formation_verdict(c, n->name));
         set(o, "ranks", json_incref(json_object_get(m, "ranks")));
         set(o, "inputs", json_incref(json_object_get(m, "inputs")));
         set(o, "outputs", json_incref(n->results));
@@ -134,27 +98,29 @@ static json_t *nodes_of(const struct avow_client *c, const json_t *manifest, boo
     return list;
 }
 
+static double ns_member(const json_t *sync, const char *key)
+{
+    return json_number_value(json_object_get(sync, key)) / 1e6;
+}
+
 /* A sync point is over when the slowest node is: its figures stand for the job. */
 static json_t *sync_of(const struct avow_client *c)
 {
-    static const char *const keys[] = { "count", "min_ns", "median_ns", "p99_ns", "max_ns" };
     const json_t *slowest = NULL;
-    json_int_t most = -1;
-    json_t *o = NULL;
 
     for (size_t i = 0; i < c->n; i++) {
         const json_t *s = c->nodes[i].sync;
-        json_int_t median = json_integer_value(json_object_get(s, "median_ns"));
 
-        if (json_integer_value(json_object_get(s, "count")) > 0 && median > most) {
+        if (json_integer_value(json_object_get(s, "count")) > 0 &&
+            (!slowest || ns_member(s, "median_ns") > ns_member(slowest, "median_ns")))
             slowest = s;
-            most = median;
-        }
     }
-    o = slowest ? json_object() : NULL;
-    for (size_t i = 0; o && i < sizeof keys / sizeof keys[0]; i++)
-        set(o, keys[i], json_incref(json_object_get(slowest, keys[i])));
-    return o;
+    if (!slowest)
+        return NULL;
+    return json_pack("{s:O, s:f, s:f, s:f, s:f}", "count", json_object_get(slowest, "count"),
+                     "min_ms", ns_member(slowest, "min_ns"), "median_ms",
+                     ns_member(slowest, "median_ns"), "p99_ms", ns_member(slowest, "p99_ns"),
+                     "max_ms", ns_member(slowest, "max_ns"));
 }
 
 static json_t *phases_of(const struct avow_client *c)
@@ -214,7 +180,7 @@ json_t *avow_report(const struct avow_client *c, const char *state, const struct
         set(o, "name", json_string(c->plan->name));
     set(o, "nodes", nodes_of(c, manifest, &simulated));
     set(o, "simulated", json_boolean(simulated));
-    set(o, "pairs", pairs_of(c));
+    set(o, "pairs", json_incref(c->pairs));
     set(o, "links", json_incref(c->links));
     add_digests(c, manifest, o);
     add_progress(c, o);
