@@ -131,7 +131,8 @@ static int judge_bundle(struct avow_node *n, struct avow_error *err)
     AVOW_TRY(avow_formation_statement(c->roster_digest, n->name, &statement, err));
     in.statement = avow_buf_view(&statement);
     AVOW_TRY(avow_judge(&in, NULL, &verdict, err));
-    AVOW_TRY(add_pair(c, "client", n->name, avow_verdict_json(&verdict), avow_now_ms() - began));
+    AVOW_TRY(add_pair(c, AVOW_PLAN_NAME_CLIENT, n->name, avow_verdict_json(&verdict),
+                      avow_now_ms() - began));
     if (avow_verdict_accepts(&verdict))
         return 0;
     n->verdict = verdict;

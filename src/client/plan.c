@@ -234,6 +234,9 @@ static int load_node(struct loader *l, const json_t *entry, struct avow_plan_nod
         return AT(l, name, FORMAT,
                   "name: \"%s\" is not a node's name (lower-case letters, digits and -)",
                   json_string_value(name));
+    if (strcmp(json_string_value(name), AVOW_PLAN_NAME_CLIENT) == 0)
+        return AT(l, name, FORMAT, "name: \"%s\" is what reports call this side",
+                  AVOW_PLAN_NAME_CLIENT);
     (void)snprintf(n->name, sizeof n->name, "%s", json_string_value(name));
     n->tee = avow_tee_from_name(json_string_value(tee));
     if (n->tee == AVOW_TEE_NONE)

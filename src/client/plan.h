@@ -15,6 +15,9 @@
 #define AVOW_PLAN_OUTPUTS_DEFAULT (1ull << 30) /* bytes of results from one node */
 #define AVOW_PLAN_TIME_DEFAULT_MS (60ull * 60 * 1000)
 
+/* This side, in reports; no node may be called so. */
+#define AVOW_PLAN_NAME_CLIENT "client"
+
 struct avow_plan_input {
     char name[AVOW_JOB_FILE_NAME_MAX + 1]; /* on the node */
     char *path;                            /* here; owned */

@@ -135,6 +135,7 @@ static void test_errors(void **state)
         { "name: b", "name: a", AVOW_E_EXISTS, ":13:11: name: two nodes are called a" },
         { "name: b", "name: c", AVOW_E_MISSING, ":10:5: key \"address\" of node c is missing" },
         { "name: b", "name: B", AVOW_E_FORMAT, ":10:11: name: \"B\" is not a node's name" },
+        { "name: b", "name: client", AVOW_E_FORMAT, ":10:11: name: \"client\" is what" },
         { "name: hospitals", "name: a b", AVOW_E_FORMAT, ":1:7: name: only " },
         { "OMP_NUM_THREADS", "LD_PRELOAD", AVOW_E_FORMAT,
           ":5:19: env: a job may not set \"LD_PRELOAD\"" },
