@@ -97,6 +97,7 @@ class Node:
             "policy": self.options.get("policy", self.cluster.node_policy),
             "shell": SHELL,
             "preload": self.options.get("preload", PRELOAD),
+            "quote-rate": 1000,  # tests ask for far more quotes in a second than people do
         }
         config.update(self.options.get("config", {}))
         return config
