@@ -3,6 +3,7 @@
  * of two nodes with the shim preloaded. Node 0 runs the client of the case, node 1 the server.
  * Exits with 0 if everything was as it should be. Knows nothing of the fabric: plain sockets.
  */
+#include <aio.h>
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -1057,6 +1058,8 @@ static void deny_client(void)
     int p[2];
     int u[2];
     struct iovec v = { .iov_base = p, .iov_len = 1 };
+    struct aiocb job = { .aio_fildes = s, .aio_buf = p, .aio_nbytes = 1 };
+    struct aiocb *jobs[] = { NULL, &job };
     union {
         struct cmsghdr align;
         char room[CMSG_SPACE(sizeof(int))];
@@ -1072,6 +1075,13 @@ static void deny_client(void)
     CHECK(splice(s, NULL, p[1], NULL, 10, 0) == -1 && errno == EINVAL);
     CHECK(fdopen(s, "w") == NULL && errno == EOPNOTSUPP);
     CHECK(pwritev2(s, &v, 1, -1, 0) == -1 && errno == EOPNOTSUPP);
+    CHECK(aio_write(&job) == -1 && errno == EOPNOTSUPP);
+    CHECK(aio_read(&job) == -1 && errno == EOPNOTSUPP);
+    job.aio_lio_opcode = LIO_WRITE;
+    CHECK(lio_listio(LIO_WAIT, jobs, 2, NULL) == -1 && errno == EOPNOTSUPP);
+    job.aio_fildes = zero;
+    CHECK(aio_read(&job) == 0 && aio_suspend((const struct aiocb *const *)jobs, 2, NULL) == 0);
+    CHECK(aio_error(&job) == 0 && aio_return(&job) == 1);
     CHECK(syscall(425, 1, NULL) == -1 && errno == ENOSYS); /* io_uring_setup */
     control.align = (struct cmsghdr){ .cmsg_level = SOL_SOCKET,
                                       .cmsg_type = SCM_RIGHTS,

@@ -5,6 +5,7 @@
 #ifndef AVOW_FABRIC_SHIM_REAL_H
 #define AVOW_FABRIC_SHIM_REAL_H
 
+#include <aio.h>
 #include <poll.h>
 #include <signal.h>
 #include <spawn.h>
@@ -50,6 +51,9 @@
     X(ssize_t, splice, (int, off_t *, int, off_t *, size_t, unsigned))                       \
     X(ssize_t, tee, (int, int, size_t, unsigned))                                            \
     X(ssize_t, vmsplice, (int, const struct iovec *, size_t, unsigned))                      \
+    X(int, aio_read, (struct aiocb *))                                                       \
+    X(int, aio_write, (struct aiocb *))                                                      \
+    X(int, lio_listio, (int, struct aiocb *const *, int, struct sigevent *))                 \
     X(FILE *, fdopen, (int, const char *))                                                   \
     X(int, vdprintf, (int, const char *, va_list))                                           \
     X(int, poll, (struct pollfd *, nfds_t, int))                                             \

@@ -282,6 +282,44 @@ SHIM_EXPORT ssize_t vmsplice(int fd, const struct iovec *v, size_t n, unsigned f
     return refused(fd, EINVAL) ? -1 : real()->vmsplice(fd, v, n, flags);
 }
 
+/* The C library's own threads would read and write there, inside of it, where nothing intercepts.
+ */
+SHIM_EXPORT int aio_read(struct aiocb *cb)
+{
+    return refused(cb->aio_fildes, EOPNOTSUPP) ? -1 : real()->aio_read(cb);
+}
+
+SHIM_EXPORT int aio_write(struct aiocb *cb)
+{
+    return refused(cb->aio_fildes, EOPNOTSUPP) ? -1 : real()->aio_write(cb);
+}
+
+SHIM_EXPORT int lio_listio(int mode, struct aiocb *const list[], int n, struct sigevent *sig)
+{
+    for (int i = 0; i < n; i++)
+        if (list[i] && refused(list[i]->aio_fildes, EOPNOTSUPP))
+            return -1;
+    return real()->lio_listio(mode, list, n, sig);
+}
+
+/* struct aiocb64 is the same where off_t has 64 bits, and there is no shim where it has not. */
+_Static_assert(sizeof(struct aiocb64) == sizeof(struct aiocb), "one layout");
+
+SHIM_EXPORT int aio_read64(struct aiocb64 *cb)
+{
+    return aio_read((struct aiocb *)(void *)cb);
+}
+
+SHIM_EXPORT int aio_write64(struct aiocb64 *cb)
+{
+    return aio_write((struct aiocb *)(void *)cb);
+}
+
+SHIM_EXPORT int lio_listio64(int mode, struct aiocb64 *const list[], int n, struct sigevent *sig)
+{
+    return lio_listio(mode, (struct aiocb *const *)(const void *)list, n, sig);
+}
+
 /* Streams read and write by functions inside the C library that cannot be intercepted. */
 SHIM_EXPORT FILE *fdopen(int fd, const char *mode)
 {
