@@ -16,7 +16,7 @@ uint64_t avow_now_ns(void)
 {
     struct timespec t = { 0 };
 
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    clock_gettime(CLOCK_BOOTTIME, &t);
     return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 

@@ -48,7 +48,7 @@ AVOW_MUST_USE int avow_attestation_new(struct avow_http *http, struct avow_ident
                                        struct avow_attestation **out, struct avow_error *err);
 void avow_attestation_free(struct avow_attestation *a);
 
-/* CLOCK_MONOTONIC. */
+/* CLOCK_BOOTTIME: an attestation ages while the machine is suspended, too. */
 uint64_t avow_now_ns(void);
 
 #endif

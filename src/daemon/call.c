@@ -376,6 +376,7 @@ void avow_call_connection_closed(struct avow_call *c)
 /* evhttp stops to read while a request is pending, and so would not see that the client left. */
 static void watch_for_close(struct avow_call *c)
 {
+    const struct timeval idle = { .tv_sec = AVOW_HTTP_IDLE_S };
     struct bufferevent *bev = call_bev(c);
     bufferevent_data_cb on_read = NULL;
     bufferevent_data_cb on_write = NULL;
@@ -385,6 +386,7 @@ static void watch_for_close(struct avow_call *c)
     bufferevent_getcb(bev, &on_read, &on_write, &on_event, &arg);
     bufferevent_setcb(bev, NULL, on_write, on_event, arg);
     bufferevent_setwatermark(bev, EV_READ, 0, READ_AHEAD_MAX);
+    bufferevent_set_timeouts(bev, NULL, &idle); /* it is we who let the client wait */
     bufferevent_enable(bev, EV_READ);
 }
 

@@ -79,6 +79,14 @@ static int report(const struct avow_error *err, int status)
     return status;
 }
 
+/* What the operator wrote is answered as a program answers, not as a daemon logs. */
+static int complain(const struct avow_error *err)
+{
+    fprintf(stderr, "avowd: %s\n       %s (%s)\n", err->text, avow_err_hint(err->code),
+            avow_err_name(err->code));
+    return EXIT_USAGE;
+}
+
 static void raise_file_limit(void)
 {
     struct rlimit r = { 0 };
@@ -188,7 +196,7 @@ static int run(const struct options *o)
     int rc = 0;
 
     if (avow_config_load(o->config, &cfg, &err) < 0 || avow_config_check(&cfg, &err) < 0)
-        return report(&err, EXIT_USAGE);
+        return complain(&err);
     if (o->check) {
         printf("%s: ok\n", o->config);
         return EXIT_SUCCESS;
