@@ -10,8 +10,9 @@
 #define AVOW_NAMESPACE_IFACE "avow0"
 
 /*
- * Enter new namespaces. As an ordinary user: a user namespace first, in which user and group are
- * mapped to themselves. The next child is the first process (init) of the PID namespace.
+ * Enter new namespaces. As an ordinary user, or root without CAP_SYS_ADMIN: a user namespace first,
+ * in which user and group are mapped to themselves. The next child is the first process (init) of
+ * the PID namespace.
  */
 AVOW_MUST_USE int avow_namespace_enter(struct avow_error *err);
 

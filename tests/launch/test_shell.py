@@ -52,6 +52,15 @@ class Shells(unittest.TestCase):
                 self.assertTrue(job.run()["ok"], job.describe())
                 self.assertIn("rank 1 of 2 on n0, 2 on this node", job.out(1).decode())
 
+    def test_root_of_a_container(self):
+        """Root without CAP_SYS_ADMIN makes a user namespace, as anybody."""
+        if os.getuid() != 0:
+            self.skipTest("needs root")
+        job = self.plain("show", prefix=["setpriv", "--bounding-set=-sys_admin", "--inh-caps=-sys_admin"])
+        self.assertTrue(job.run()["ok"], job.describe())
+        for line in ("uid 0 gid 0", "CapEff:\t0000000000000000", "connect 192.0.2.1: Network is unreachable"):
+            self.assertIn(line, job.out(0).decode())
+
     def test_becomes_the_jobs_user(self):
         if os.getuid() != 0:
             self.skipTest("needs root")
