@@ -1,7 +1,7 @@
 /*
  * The fabric on one machine, medians: sealing and opening of records with each engine; then one
  * socket between two nodes (network namespaces, two brokers, the shim) against a plain one over
- * loopback, which is what both run on. Root only for the second part. Usage: bench_fabric SHIM
+ * loopback, which is what both run on. Usage: bench_fabric SHIM
  */
 #include <arpa/inet.h>
 #include <errno.h>
@@ -284,7 +284,7 @@ int main(int argc, char **argv)
     bench_records(AVOW_GCM_IPSEC_MB, "ipsec-mb");
     bench_records(AVOW_GCM_OPENSSL, "openssl");
     if (!two_nodes_possible()) {
-        printf("two nodes: not possible here (root and /dev/net/tun are needed)\n");
+        printf("two nodes: no network namespaces or no /dev/net/tun here\n");
         return 0;
     }
     bench_loopback();

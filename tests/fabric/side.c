@@ -881,9 +881,24 @@ static void full_server(void)
 
 /* ---- half: one direction ends, the other goes on ---- */
 
+/* Ends both directions under a thread that reads. */
+static void *half_shutter(void *arg)
+{
+    pause_ms(50);
+    CHECK(shutdown(*(int *)arg, SHUT_RDWR) == 0);
+    return NULL;
+}
+
 static void half_client(void)
 {
     int s = dial(0);
+    pthread_t t;
+
+    CHECK(pthread_create(&t, NULL, half_shutter, &s) == 0);
+    expect_end(s);
+    CHECK(pthread_join(t, NULL) == 0);
+    close(s);
+    s = dial(0);
 
     write_all(s, "question", 8);
     CHECK(shutdown(s, SHUT_WR) == 0);
@@ -893,8 +908,13 @@ static void half_client(void)
 
 static void half_server(void)
 {
-    int s = accept_one();
+    int l = listen_at(PORT);
+    int s = accept(l, NULL, NULL);
 
+    CHECK(s >= 0);
+    expect_end(s);
+    s = accept(l, NULL, NULL);
+    CHECK(s >= 0);
     expect_text(s, "question");
     expect_end(s);
     write_all(s, "answer", 6);

@@ -88,6 +88,36 @@ static void add_prohibit(void)
     close(s);
 }
 
+static void write_file(const char *path, const char *text)
+{
+    int fd = open(path, O_WRONLY | O_CLOEXEC);
+
+    if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
+        fatal(path);
+    close(fd);
+}
+
+/* New namespaces for a process that need not be root: then it is root of a user namespace. */
+static void unshare_network(void)
+{
+    const unsigned uid = geteuid();
+    const unsigned gid = getegid();
+    char map[64];
+
+    if (uid == 0) {
+        if (unshare(CLONE_NEWNET) != 0)
+            fatal("unshare");
+        return;
+    }
+    if (unshare(CLONE_NEWUSER | CLONE_NEWNET) != 0)
+        fatal("unshare");
+    (void)snprintf(map, sizeof map, "0 %u 1", uid);
+    write_file("/proc/self/uid_map", map);
+    write_file("/proc/self/setgroups", "deny");
+    (void)snprintf(map, sizeof map, "0 %u 1", gid);
+    write_file("/proc/self/gid_map", map);
+}
+
 /* A namespace of our own; returns the TUN that must stay open. */
 static int enter_namespace(uint32_t node)
 {
@@ -95,8 +125,7 @@ static int enter_namespace(uint32_t node)
     int s = -1;
     int tun = -1;
 
-    if (unshare(CLONE_NEWNET) != 0)
-        fatal("unshare");
+    unshare_network();
     s = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
     tun = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
     (void)snprintf(q.ifr_name, sizeof q.ifr_name, "%s", AVOW_FABRIC_IF);
@@ -484,6 +513,9 @@ bool two_nodes_possible(void)
     pid_t pid = fork();
 
     if (pid == 0)
-        _exit(unshare(CLONE_NEWNET) == 0 && access("/dev/net/tun", R_OK | W_OK) == 0 ? 0 : 1);
+        _exit(unshare(geteuid() ? CLONE_NEWUSER | CLONE_NEWNET : CLONE_NEWNET) == 0 &&
+                      access("/dev/net/tun", R_OK | W_OK) == 0
+                  ? 0
+                  : 1);
     return pid > 0 && waitpid(pid, &status, 0) == pid && status == 0;
 }

@@ -1,7 +1,7 @@
 /*
  * Two nodes on one machine: two brokers in the calling process, and for each node a network
  * namespace with the job's virtual address, a doorbell, and a command run in it with the shim
- * preloaded. For tests and measurements. Needs root.
+ * preloaded. For tests and measurements. Needs root, or user namespaces.
  */
 #ifndef TWO_NODES_H
 #define TWO_NODES_H

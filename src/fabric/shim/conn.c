@@ -46,6 +46,7 @@ static void clean(struct conn *c)
         atomic_fetch_sub(&conn_n_readable, 1);
     atomic_store(&c->edge, 0);
     atomic_store(&c->asked_again, false);
+    atomic_store(&c->rx_shut, false);
 }
 
 static void release(struct conn *c)
@@ -374,7 +375,9 @@ static bool fill(struct conn *c, int fd, int flags, bool *drained)
         c->in_len += (size_t)n;
         return true;
     }
-    if (n == 0) {
+    if (n == 0 && atomic_load(&c->rx_shut)) {
+        c->rx_ended = true;
+    } else if (n == 0) {
         /* Without an end record the stream was cut off: by a peer that died, or by somebody on the
          * way. Both look the same from here, and neither may look like an orderly end. */
         c->rx_error = ECONNRESET;
@@ -506,7 +509,7 @@ static ssize_t recv_locked(struct conn *c, int fd, struct cursor *k, size_t want
                 return (ssize_t)got;
             kernel_flags |= MSG_DONTWAIT;
         }
-        if (!fill(c, fd, kernel_flags, &drained) && !c->rx_error)
+        if (!fill(c, fd, kernel_flags, &drained) && !c->rx_error && !c->rx_ended)
             return got ? (ssize_t)got : -1;
     }
 }

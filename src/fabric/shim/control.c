@@ -219,8 +219,10 @@ static int request(struct avow_ctl_request *q, struct avow_ctl_answer *a, int *f
     if (rc < 0)
         return rc == -EPIPE || rc == -ECONNRESET ? -ENETDOWN : rc;
     rc = -errno_of(a->status);
-    if (rc == 0 && *fd < 0)
-        rc = -EMFILE; /* the kernel had no descriptor left for it */
+    if (rc == 0 && *fd < 0) {
+        avow_wipe(a, sizeof *a); /* it has keys */
+        rc = -EMFILE;            /* the kernel had no descriptor left for the socket */
+    }
     return rc;
 }
 

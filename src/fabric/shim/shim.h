@@ -52,9 +52,10 @@ struct conn {
     size_t in_off, in_len;
     uint8_t *plain; /* [plain_off, plain_len): opened */
     size_t plain_off, plain_len;
-    size_t plain_used; /* bytes of it that ever held something: to be wiped */
-    bool rx_ended;     /* the end record was opened */
-    int rx_error;      /* what every further read returns */
+    size_t plain_used;   /* bytes of it that ever held something: to be wiped */
+    bool rx_ended;       /* the end record was opened */
+    atomic_bool rx_shut; /* the program has shut this direction itself: then an end is an end */
+    int rx_error;        /* what every further read returns */
 };
 
 /* A connection from the broker's answer, whose keys it takes and wipes. NULL: no memory. */

@@ -395,6 +395,8 @@ SHIM_EXPORT int shutdown(int fd, int how)
     if (c) {
         bool ours = shim_is_original();
 
+        if (ours && (how == SHUT_RD || how == SHUT_RDWR))
+            atomic_store(&c->rx_shut, true);
         if (ours && (how == SHUT_WR || how == SHUT_RDWR))
             conn_end(c, fd);
         conn_put(c);
