@@ -181,6 +181,8 @@ void jobs_trim(struct avow_jobs *jobs)
         next = TAILQ_NEXT(job, link);
         if (!can_go(job))
             continue;
+        avow_manifest_done(&job->manifest); /* up to 8 MiB that nobody asks for any more */
+        upload_done(job);
         bytes += job->tel.out_bytes;
         if (bytes > JOBS_TAILS_KEPT)
             telemetry_forget(job);
@@ -325,6 +327,36 @@ static int make_state(struct avow_jobs *jobs, struct avow_error *err)
     return 0;
 }
 
+static bool may_pass(const struct stat *st, int uid, int gid)
+{
+    if ((int64_t)st->st_uid == uid)
+        return st->st_mode & S_IXUSR;
+    if ((int64_t)st->st_gid == gid)
+        return st->st_mode & S_IXGRP;
+    return st->st_mode & S_IXOTH;
+}
+
+/* Every folder on the way: better said at the start than by a rank that cannot be executed. */
+static int check_way(const struct avow_jobs *jobs, struct avow_error *err)
+{
+    const struct avow_jobs_config *cfg = &jobs->cfg;
+    avow_autofree char *path = strdup(jobs->jobs_path);
+
+    for (char *s = path; s && cfg->job_uid >= 0; s = strchr(s + 1, '/')) {
+        char kept = s[1];
+        struct stat st;
+
+        s[1] = 0; /* "/", "/var/", "/var/lib/", ... */
+        if (stat(path, &st) == 0 && !may_pass(&st, cfg->job_uid, cfg->job_gid)) {
+            errno = EACCES;
+            return AVOW_FAIL_SYS(err, "the jobs' user %d cannot pass through %s (mode %03o)",
+                                 cfg->job_uid, path, (unsigned)st.st_mode & 0777u);
+        }
+        s[1] = kept;
+    }
+    return path ? 0 : AVOW_FAIL(err, NOMEM, "out of memory");
+}
+
 static int open_journal(struct avow_jobs *jobs, struct avow_error *err)
 {
     avow_autofree char *path = NULL;
@@ -362,6 +394,7 @@ static int open_all(struct avow_jobs *jobs, const struct avow_jobs_config *cfg,
     if (copy_config(jobs, cfg) < 0)
         return AVOW_FAIL(err, NOMEM, "out of memory");
     AVOW_TRY(make_state(jobs, err));
+    AVOW_TRY(check_way(jobs, err));
     AVOW_TRY(open_journal(jobs, err));
     AVOW_TRY(recover(jobs, err));
     AVOW_TRY(sweep(jobs, err));

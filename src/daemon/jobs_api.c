@@ -327,6 +327,7 @@ static void on_get(void *ctx, struct avow_call *call)
 
     if (job)
         reply_job(call, 200, job);
+    jobs_trim(ctx);
 }
 
 static void on_events(void *ctx, struct avow_call *call)

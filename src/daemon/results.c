@@ -100,12 +100,15 @@ static void wipe_run(void *ctx)
 static void wipe_done(void *ctx)
 {
     struct removal *r = ctx;
+    struct avow_jobs *jobs = r->job->jobs;
 
     r->job->works--;
     if (r->rc < 0)
-        avow_metrics_count(r->job->jobs->cfg.metrics, "file_errors",
+        avow_metrics_count(jobs->cfg.metrics, "file_errors",
                            "Files of jobs that could not be removed.", NULL, 1);
     free(r);
+    if (!jobs->stopping) /* then the list is being walked */
+        jobs_trim(jobs);
 }
 
 void results_wipe_inputs(struct job *job)

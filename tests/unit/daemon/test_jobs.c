@@ -879,6 +879,42 @@ static void a_slow_follower_holds_up_nobody(void **state)
     end_world(&w);
 }
 
+/* As root with a user for jobs: a state folder that this user cannot reach is refused at once. */
+static void the_jobs_user_must_get_through(void **state)
+{
+    struct world w;
+    struct avow_error err = { 0 };
+    struct avow_jobs_config cfg = { 0 };
+    struct avow_jobs *jobs = NULL;
+    char dir[160];
+
+    (void)state;
+    make_world(&w, "ok"); /* in a folder that only we may enter */
+    snprintf(dir, sizeof dir, "%s/c", w.dir);
+    cfg = (struct avow_jobs_config){
+        .base = w.base,
+        .http = &w.nodes[0].http,
+        .formations = &w.nodes[0].formations,
+        .broker = &w.nodes[0].broker,
+        .metrics = w.nodes[0].metrics,
+        .state_dir = dir,
+        .shell_path = FAKE_SHELL,
+        .preload_path = "/usr/lib/libavow-fabric.so",
+        .node_name = "a",
+        .job_uid = 65533,
+        .job_gid = 65533,
+    };
+    assert_int_equal(avow_jobs_new(&cfg, &jobs, &err), -AVOW_E_SYSTEM);
+    assert_non_null(strstr(err.text, w.dir));
+    assert_non_null(strstr(err.text, "700"));
+    assert_int_equal(chmod(w.dir, 0711), 0);
+    avow_error_clear(&err);
+    if (avow_jobs_new(&cfg, &jobs, &err) < 0)
+        fail_msg("%s", err.text);
+    avow_jobs_free(jobs);
+    end_world(&w);
+}
+
 /* Every route is in docs/openapi.yaml with its method. */
 static void the_api_document_has_every_route(void **state)
 {
@@ -936,6 +972,7 @@ int main(void)
         cmocka_unit_test(a_client_sees_only_its_own),
         cmocka_unit_test(submissions_follow_the_rules),
         cmocka_unit_test(floods_are_bounded),
+        cmocka_unit_test(the_jobs_user_must_get_through),
         cmocka_unit_test(the_api_document_has_every_route),
         cmocka_unit_test(a_slow_follower_holds_up_nobody),
     };
