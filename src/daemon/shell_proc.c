@@ -235,7 +235,7 @@ static int send_config(struct avow_shell *s, int fd, struct avow_error *err)
         size_t left = s->how.n_fds - given;
         size_t n = left < FDS_PER_BYTE ? left : FDS_PER_BYTE;
 
-        AVOW_TRY(send_byte(fd, header[i], s->how.fds + given, n, err));
+        AVOW_TRY(send_byte(fd, header[i], n ? s->how.fds + given : NULL, n, err));
         given += n;
     }
     if (evbuffer_add(bufferevent_get_output(s->bev), s->how.config.data, s->how.config.len) < 0)
