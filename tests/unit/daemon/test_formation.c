@@ -50,7 +50,7 @@ static struct avow_anchors anchors;
 static struct event *stop;
 static int stop_fd;
 static pthread_t loop;
-static struct avow_leaf *owner;
+static struct avow_leaf *owner, *other; /* two authorised clients */
 static SSL_CTX *owner_ctx;
 static char policy[512];
 static const char formation[] = "6ba7b810-9dad-41d1-80b4-00c04fd430c8";
@@ -107,6 +107,9 @@ static bool authorised(void *ctx, const uint8_t spki[32])
 
     (void)ctx;
     avow_leaf_spki(owner, own);
+    if (memcmp(own, spki, 32) == 0)
+        return true;
+    avow_leaf_spki(other, own);
     return memcmp(own, spki, 32) == 0;
 }
 
@@ -269,6 +272,7 @@ static void set_up(const struct avow_sim_vm *vms, size_t n)
     base = event_base_new();
     assert_int_equal(avow_pool_new(base, 2, &pool, &err), 0);
     assert_int_equal(avow_leaf_new("owner", &owner, &err), 0);
+    assert_int_equal(avow_leaf_new("other", &other, &err), 0);
     assert_int_equal(avow_tls_client_ctx(owner, AVOW_ALPN, &owner_ctx, &err), 0);
     for (size_t i = 0; i < n; i++) {
         char name[16];
@@ -301,6 +305,7 @@ static void tear_down(void)
     event_base_free(base);
     SSL_CTX_free(owner_ctx);
     avow_leaf_free(owner);
+    avow_leaf_free(other);
 }
 
 static void manifest_text(struct avow_buf *out)
@@ -854,6 +859,65 @@ static void reserved_frame_breaks_the_link(void **state)
     tear_down();
 }
 
+/* The right secret, proved for another connection than the one that it is sent on. */
+static void spliced_connection_is_refused(void **state)
+{
+    avow_auto(avow_roster_done) struct avow_roster r = { 0 };
+    struct client a, b;
+    SSL_CTX *ctx = NULL;
+    struct avow_key prk;
+    uint8_t exporter[32], h[32], mac[32];
+    avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(AVOW_ROSTER_MAX);
+
+    (void)state;
+    verified_pair(&r);
+    assert_int_equal(avow_roster_emit(&r, &text, NULL), 0);
+    assert_int_equal(avow_sha256(avow_buf_view(&text), h), 0);
+    stop_loop();
+    prk = *avow_formation_prk(avow_formation_find(nodes[0].formations, formation), 1);
+    start_loop();
+    ctx = peer_ctx(nodes[0].leaf);
+    assert_true(client_open(&a, ctx, nodes[1].port));
+    assert_true(client_open(&b, ctx, nodes[1].port));
+    assert_int_equal(
+        avow_tls_export(a.ssl, AVOW_EXPORTER_CONNECTION, AVOW_BYTES(NULL, 0), exporter, NULL), 0);
+    assert_int_equal(avow_pair_confirm(&prk, "client", exporter, h, mac), 0);
+    say_hello(&b, 1, "node-0");
+    frame(&b, AVOW_FRAME_CONFIRM, mac, sizeof mac);
+    assert_true(is_closed(&b));
+    client_close(&a);
+    client_close(&b);
+    SSL_CTX_free(ctx);
+    tear_down();
+}
+
+static void formation_belongs_to_its_client(void **state)
+{
+    avow_auto(avow_roster_done) struct avow_roster r = { 0 };
+    struct client mine;
+    SSL_CTX *ctx = NULL;
+    char path[96];
+
+    (void)state;
+    verified_pair(&r);
+    assert_int_equal(avow_tls_client_ctx(other, AVOW_ALPN, &ctx, NULL), 0);
+    mine = nodes[0].client;
+    assert_true(client_open(&nodes[0].client, ctx, nodes[0].api));
+    json_decref(call(&nodes[0], "POST", "/v1/attestation/quote",
+                     json_pack("{s:s}", "nonce",
+                               "0000000000000000000000000000000000000000000000000000000000000003"),
+                     200));
+    json_decref(call(&nodes[0], "POST", "/v1/mutual-attestation/confirm",
+                     json_pack("{s:s}", "formation", formation), 404));
+    snprintf(path, sizeof path, "/v1/mutual-attestation/%s", formation);
+    json_decref(call(&nodes[0], "DELETE", path, NULL, 404));
+    client_close(&nodes[0].client);
+    nodes[0].client = mine;
+    json_decref(call(&nodes[0], "DELETE", path, NULL, 200));
+    SSL_CTX_free(ctx);
+    tear_down();
+}
+
 /* --- attestation ----------------------------------------------------------------------------- */
 
 static void quote_is_bound_to_its_connection(void **state)
@@ -986,6 +1050,8 @@ int main(void)
         cmocka_unit_test(strangers_on_the_node_port_are_closed),
         cmocka_unit_test(silence_is_loss),
         cmocka_unit_test(reserved_frame_breaks_the_link),
+        cmocka_unit_test(spliced_connection_is_refused),
+        cmocka_unit_test(formation_belongs_to_its_client),
     };
 
     signal(SIGPIPE, SIG_IGN);
