@@ -135,14 +135,17 @@ int avow_folder_read(int dir, const char *name, int *fd, struct avow_error *err)
     avow_autoclose int folder = -1;
     avow_autoclose int f = -1;
     const char *last = NULL;
+    struct stat of_dir;
     struct stat st;
 
     AVOW_TRY(walk(dir, name, NULL, &folder, &last, err));
+    if (fstat(dir, &of_dir) < 0)
+        return AVOW_FAIL_SYS(err, "cannot look at the folder of %s", name);
     /* O_NONBLOCK: opening a pipe that a job left would wait for its writer */
     f = openat(folder, last, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (f < 0 && errno != ENOENT && errno != ELOOP && errno != ENXIO)
         return AVOW_FAIL_SYS(err, "cannot read %s", name);
-    if (f < 0 || fstat(f, &st) < 0 || !S_ISREG(st.st_mode))
+    if (f < 0 || fstat(f, &st) < 0 || !S_ISREG(st.st_mode) || st.st_uid != of_dir.st_uid)
         return AVOW_FAIL(err, NOTFOUND, "no file %s", name);
     *fd = avow_steal_fd(&f);
     return 0;
@@ -155,6 +158,7 @@ struct scan {
     uint32_t files_max;
     uint64_t bytes_max;
     uint32_t entries;
+    uid_t owner; /* of the folder */
     struct avow_error *err;
 };
 
@@ -203,6 +207,11 @@ static int scan_entry(struct scan *s, int dir, const char *prefix, const char *n
     }
     fd = openat(dir, name, O_RDONLY | O_NOFOLLOW | O_CLOEXEC | O_NONBLOCK);
     if (fd < 0 || fstat(fd, &st) < 0 || (!S_ISREG(st.st_mode) && !S_ISDIR(st.st_mode))) {
+        s->list->skipped++;
+        return 0;
+    }
+    /* a hard link to a file that the job itself cannot read would make us read it out */
+    if (st.st_uid != s->owner) {
         s->list->skipped++;
         return 0;
     }
@@ -269,9 +278,16 @@ int avow_folder_digest(int dir, const char *name, uint32_t files_max, uint64_t b
     struct scan s = { .list = &list, .files_max = files_max, .bytes_max = bytes_max, .err = err };
     int fd = -1;
     int rc = avow_folder_open(dir, name, &fd, err);
+    struct stat st;
 
-    if (rc == 0)
+    if (rc == 0 && fstat(fd, &st) < 0) {
+        rc = AVOW_FAIL_SYS(err, "cannot look at folder %s", name);
+        close(fd);
+    }
+    if (rc == 0) {
+        s.owner = st.st_uid;
         rc = scan_dir(&s, fd, "");
+    }
     if (rc == 0)
         rc = sort_files(&list.files);
     if (rc < 0) {

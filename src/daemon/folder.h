@@ -31,13 +31,15 @@ AVOW_MUST_USE int avow_folder_open(int dir, const char *name, int *fd, struct av
 AVOW_MUST_USE int avow_folder_write(int dir, const char *name, bool executable,
                                     const struct avow_folder_owner *owner, int *fd,
                                     struct avow_error *err);
-/* Open regular file @name for reading. -AVOW_E_NOTFOUND also for what is not a regular file. */
+/* Open regular file @name for reading. -AVOW_E_NOTFOUND also for what is not a regular file, or
+ * belongs to somebody else than @dir does: a job may have made a hard link to it. */
 AVOW_MUST_USE int avow_folder_read(int dir, const char *name, int *fd, struct avow_error *err);
 
 struct avow_folder_list {
     json_t *files; /* [{"name","size","sha256"}], sorted by name; owned */
     uint64_t bytes;
-    uint32_t skipped; /* entries that are not regular files with allowed names */
+    uint32_t
+        skipped; /* entries that are not regular files of the folder's owner with allowed names */
 };
 /*
  * Every regular file below folder @name of @dir with its digest. -AVOW_E_LIMIT with more than

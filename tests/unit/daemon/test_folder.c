@@ -118,6 +118,41 @@ static void no_way_out(void **state)
     assert_true(avow_folder_write(p->job, "output/etc/x", false, &self, &fd, NULL) < 0);
 }
 
+/* Links that a job made to files of others: only root can set the stage. */
+static void hard_links_to_others(void **state)
+{
+    struct place *p = *state;
+    const struct avow_folder_owner job = { .uid = 65534, .gid = 65534 };
+    struct avow_folder_list l = { 0 };
+    struct avow_error err = { 0 };
+    int made = -1;
+    int output = -1;
+    int fd = -1;
+
+    if (geteuid() != 0) {
+        fprintf(stderr, "\n*** SKIPPED: hard links to others' files need root ***\n\n");
+        skip();
+    }
+    assert_int_equal(avow_folder_new(p->dir, "other", &job, &made, NULL), 0);
+    put(made, "program", "root's own");
+    put(made, "output/mine", "the job's own");
+    assert_int_equal(fchownat(made, "output/mine", 65534, 65534, AT_SYMLINK_NOFOLLOW), 0);
+    assert_int_equal(linkat(made, "program", made, "output/theirs", 0), 0);
+    assert_int_equal(avow_folder_digest(made, "output", 10, 100, &l, &err), 0);
+    assert_int_equal(json_array_size(l.files), 1);
+    assert_string_equal(json_string_value(json_object_get(json_array_get(l.files, 0), "name")),
+                        "mine");
+    assert_int_equal(l.skipped, 1);
+    json_decref(l.files);
+    assert_int_equal(avow_folder_open(made, "output", &output, NULL), 0);
+    assert_int_equal(avow_folder_read(output, "theirs", &fd, NULL), -AVOW_E_NOTFOUND);
+    assert_int_equal(avow_folder_read(output, "mine", &fd, NULL), 0);
+    close(fd);
+    close(output);
+    close(made);
+    assert_int_equal(avow_folder_remove(p->dir, "other", NULL), 0);
+}
+
 static void digests_results(void **state)
 {
     struct place *p = *state;
@@ -177,6 +212,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(writes_and_reads, setup, teardown),
         cmocka_unit_test_setup_teardown(for_another_user, setup, teardown),
         cmocka_unit_test_setup_teardown(no_way_out, setup, teardown),
+        cmocka_unit_test_setup_teardown(hard_links_to_others, setup, teardown),
         cmocka_unit_test_setup_teardown(digests_results, setup, teardown),
         cmocka_unit_test_setup_teardown(removes_whatever_a_job_left, setup, teardown),
     };
