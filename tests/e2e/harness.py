@@ -46,7 +46,8 @@ def processes_mentioning(text):
             with open(f"/proc/{pid}/stat") as f:
                 if f.read().rsplit(")", 1)[1].split()[0] == "Z":
                     continue
-            blob = open(f"/proc/{pid}/cmdline", "rb").read() + open(f"/proc/{pid}/environ", "rb").read()
+            with open(f"/proc/{pid}/cmdline", "rb") as c, open(f"/proc/{pid}/environ", "rb") as e:
+                blob = c.read() + b"\0" + e.read()
             cwd = os.readlink(f"/proc/{pid}/cwd")
         except OSError:
             continue
@@ -234,7 +235,7 @@ class Cluster:
             "output": os.path.join(self.dir, "results"),
             "nodes": [],
         }
-        inputs = more.pop("inputs", program == TRAIN)
+        inputs = more.pop("inputs", program.startswith(TRAIN))
         for i, node in enumerate(nodes):
             entry = {"name": node.name, "tee": node.tee, "ranks": ranks,
                      "address": node.api or "127.0.0.1:1", "node-address": node.nodes or "127.0.0.1:2"}

@@ -61,6 +61,8 @@ class Liar:
 
 
 class Refuse(ClusterTest):
+    odd = 0
+
     def liar(self, answer):
         liar = Liar(self.cluster, answer)
         self.addCleanup(liar.close)
@@ -129,7 +131,8 @@ class Refuse(ClusterTest):
             self.assertEqual({p for _, p in liar.requests}, {"/v1/attestation/quote"})
 
     def refused_vm(self, tee, check, *texts, vm=(), policy=None):
-        node = self.cluster.add(f"odd-{len(self.cluster.nodes)}", tee, vm=list(vm))
+        Refuse.odd += 1
+        node = self.cluster.add(f"odd-{Refuse.odd}", tee, vm=list(vm))
         self.addCleanup(self.cluster.nodes.remove, node)
         self.addCleanup(node.stop)
         job = self.cluster.write_job(nodes=[self.cluster.nodes[0], node], name="odd.yaml", policy=policy)
@@ -148,7 +151,7 @@ class Refuse(ClusterTest):
             self.refused_vm(tee, "expired", vm=["--expired"])
 
     def test_old_tcb(self):
-        self.refused_vm("tdx", "tcb-status", "OutOfDate", vm=["--old-tcb"])
+        self.refused_vm("tdx", "tcb-floor", "OutOfDate", vm=["--old-tcb"])
 
     def test_simulated_under_production_policy(self):
         policy = self.cluster.write_policy("production.yaml", simulated=False)

@@ -31,8 +31,8 @@ class Run(ClusterTest):
         cls.result = cls.cluster.avow("run", cls.cluster.write_job(
             aggregate={"file": "summary.json", "sum": ["test_correct", "test_total", "rows"], "same-files": ["model.json"]}))
 
-    def find(self, name):
-        results = os.path.join(self.cluster.dir, "results")
+    def find(self, name, folder="results"):
+        results = os.path.join(self.cluster.dir, folder)
         return [os.path.join(w, f) for w, _, fs in os.walk(results) for f in fs if f == name]
 
     def test_completes(self):
@@ -55,16 +55,18 @@ class Run(ClusterTest):
         report = self.cluster.report()
         self.assertTrue(report["simulated"])
         self.assertEqual(report["state"], "COMPLETED")
-        nodes = {n["name"]: n for n in report["nodes"]}
+        nodes = {n["node"]: n for n in report["nodes"]}
         self.assertEqual(set(nodes), {"hospital-a", "hospital-b"})
         for n in nodes.values():
             self.assertEqual(n["verdict"]["decision"], "accepted")
             self.assertTrue(n["verdict"]["simulated"])
-        self.assertEqual(len(report["pairs"]), 2)  # each judged by the other
+        judged = {(p["verifier"], p["member"]) for p in report["pairs"]}
+        for pair in (("hospital-a", "hospital-b"), ("hospital-b", "hospital-a"), ("client", "hospital-a"), ("client", "hospital-b")):
+            self.assertIn(pair, judged)
         for pair in report["pairs"]:
             self.assertEqual(pair["verdict"]["decision"], "accepted")
         with open(TRAIN, "rb") as f:
-            self.assertEqual(report["program"]["sha256"], hashlib.sha256(f.read()).hexdigest())
+            self.assertEqual(report["digests"]["program"], hashlib.sha256(f.read()).hexdigest())
         for x in "ab":
             with open(os.path.join(DATA, f"hospital-{x}", "train.csv"), "rb") as f:
                 digest = hashlib.sha256(f.read()).hexdigest()
@@ -72,12 +74,12 @@ class Run(ClusterTest):
             self.assertEqual(inputs["train.csv"], digest)
         for n in nodes.values():
             for output in n["outputs"]:
-                path = os.path.join(self.cluster.dir, "results", n["name"], output["name"])
+                path = os.path.join(self.cluster.dir, "results", n["node"], output["name"])
                 with open(path, "rb") as f:
                     self.assertEqual(hashlib.sha256(f.read()).hexdigest(), output["sha256"])
         self.assertEqual(report["iterations"], self.ITERATIONS)
         sync = report["sync"]
-        self.assertTrue(0 < sync["min_ns"] <= sync["median_ns"] <= sync["p99_ns"], sync)
+        self.assertTrue(0 < sync["min_ms"] <= sync["median_ms"] <= sync["p99_ms"], sync)
         for phase in ("attest", "formation", "submit", "run", "fetch"):
             self.assertGreater(report["phases_ms"][phase], 0)
 
@@ -106,11 +108,12 @@ class Run(ClusterTest):
                         self.assertNotIn(row, blob, f"{where}/{name}")
 
     def test_several_ranks(self):
-        result = self.cluster.avow("run", self.cluster.write_job(ranks=2, name="ranks.yaml"))
+        result = self.cluster.avow("run", self.cluster.write_job(
+            ranks=2, name="ranks.yaml", output=os.path.join(self.cluster.dir, "ranks")))
         self.check(result, 0, "COMPLETED")
         files = [os.path.join(DATA, f"hospital-{x}", "train.csv") for x in "ab"]
         expected = numbers(reference(files, self.ITERATIONS)["weights"])
-        got = numbers(json.load(open(self.find("model.json")[0]))["weights"])
+        got = numbers(json.load(open(self.find("model.json", "ranks")[0]))["weights"])
         self.assertLess(max(abs(a - b) for a, b in zip(got, expected)), 1e-9)
 
     def test_mpich(self):
@@ -118,17 +121,13 @@ class Run(ClusterTest):
         program = os.path.join(BUILD, "examples/hospitals/train-mpich")
         if not os.path.exists(program):
             self.skipTest("*** SKIPPED: no MPICH ***")
-        result = self.cluster.avow("run", self.cluster.write_job(program=program, name="mpich.yaml", inputs=True), timeout=180)
+        result = self.cluster.avow("run", self.cluster.write_job(
+            program=program, name="mpich.yaml", output=os.path.join(self.cluster.dir, "mpich")), timeout=180)
         self.check(result, 0, "COMPLETED")
 
     def test_quiet_when_not_on_a_terminal(self):
         self.assertNotIn("\r", self.result.all)
         self.assertNotIn("\x1b", self.result.all)
-
-    def test_changed_program_is_another_digest(self):
-        path = os.path.join(self.cluster.dir, "job.yaml")
-        job = json.load(open(path))
-        self.assertEqual(job["program"]["path"], TRAIN)
 
 
 class Demo(unittest.TestCase):
@@ -156,7 +155,7 @@ class Demo(unittest.TestCase):
         self.assertEqual(result.rc, 0, str(result))
         report = json.load(open(self.home + "/out/report.json"))
         self.assertEqual(sorted(n["tee"] for n in report["nodes"]), ["snp"] * 3 + ["tdx"] * 2)
-        self.assertEqual(len(report["pairs"]), 20)
+        self.assertEqual(len([p for p in report["pairs"] if p["verifier"] != "client"]), 20)
         files = sorted(os.path.join(w, f) for w, _, fs in os.walk(self.home + "/out") for f in fs if f == "model.json")
         expected = numbers(reference([os.path.join(DATA, f"hospital-{x}", "train.csv") for x in "ab"], 50)["weights"])
         for path in files:
