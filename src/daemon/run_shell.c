@@ -273,13 +273,13 @@ static json_t *config_json(const struct job *job)
     for (size_t i = 0; i < m->n_env; i++)
         json_object_set_new(env, m->env[i].name, json_string(m->env[i].value));
     return json_pack(
-        "{s:s,s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:s,s:s,s:i,s:i,s:s,s:I,s:b}", "job", job->rec.job,
+        "{s:s,s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:s,s:s,s:i,s:i,s:s,s:s,s:I,s:b}", "job", job->rec.job,
         "node", (json_int_t)job->self, "name", run_own_name(job), "nodes", nodes_json(m), "program",
         json_sprintf("%s/%s/program", job->jobs->jobs_path, job->rec.job), "args", args, "env", env,
         "workdir", json_sprintf("%s/%s/output", job->jobs->jobs_path, job->rec.job), "vaddr",
         vaddr_text, "net", "10.89.0.0/16", "uid", cfg->job_uid, "gid", cfg->job_gid, "preload",
-        cfg->preload_path, "time_limit_ms", (json_int_t)m->time_limit_ms, "require_namespace",
-        true);
+        cfg->preload_path, "hide", job->jobs->jobs_path, "time_limit_ms",
+        (json_int_t)m->time_limit_ms, "require_namespace", true);
 }
 
 static int start_shell(struct job *job, const int *fds, size_t n_fds, struct avow_error *err)

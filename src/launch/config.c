@@ -33,6 +33,7 @@ void avow_launch_config_free(struct avow_launch_config *c)
     free(c->workdir);
     free(c->input);
     free(c->preload);
+    free(c->hide);
     free(c);
 }
 
@@ -233,6 +234,7 @@ static int parse_net(const json_t *doc, struct avow_launch_config *c, struct avo
 static int parse_paths(const json_t *doc, struct avow_launch_config *c, struct avow_error *err)
 {
     const char *preload = "";
+    const char *hide = "";
     const char *slash = NULL;
 
     AVOW_TRY(get_path(doc, "program", &c->program, err));
@@ -248,7 +250,11 @@ static int parse_paths(const json_t *doc, struct avow_launch_config *c, struct a
     /* ld.so separates the entries of LD_PRELOAD by blanks and colons */
     if (preload[0] && (!is_plain_path(preload) || strpbrk(preload, " :")))
         return AVOW_FAIL(err, FORMAT, "\"preload\" is not a usable path: %.200s", preload);
-    return copy_text(preload, &c->preload, err);
+    AVOW_TRY(copy_text(preload, &c->preload, err));
+    AVOW_TRY(avow_json_opt_str(doc, "hide", &hide, err));
+    if (hide[0] && !is_plain_path(hide))
+        return AVOW_FAIL(err, FORMAT, "\"hide\" is not a usable path: %.200s", hide);
+    return copy_text(hide, &c->hide, err);
 }
 
 static int parse_options(const json_t *doc, struct avow_launch_config *c, struct avow_error *err)
@@ -268,15 +274,25 @@ static int parse_options(const json_t *doc, struct avow_launch_config *c, struct
 int avow_launch_config_parse(struct avow_bytes text, struct avow_launch_config **out,
                              struct avow_error *err)
 {
-    static const char *const known[] = { "job",           "node",
-                                         "name",          "nodes",
-                                         "program",       "args",
-                                         "env",           "workdir",
-                                         "vaddr",         "net",
-                                         "uid",           "gid",
-                                         "preload",       "time_limit_ms",
-                                         "pmi1_stall_ms", "require_namespace",
-                                         "allow_non_mpi", NULL };
+    static const char *const known[] = { "job",
+                                         "node",
+                                         "name",
+                                         "nodes",
+                                         "program",
+                                         "args",
+                                         "env",
+                                         "workdir",
+                                         "vaddr",
+                                         "net",
+                                         "uid",
+                                         "gid",
+                                         "preload",
+                                         "time_limit_ms",
+                                         "pmi1_stall_ms",
+                                         "require_namespace",
+                                         "allow_non_mpi",
+                                         "hide",
+                                         NULL };
     __attribute__((cleanup(avow_cleanup_launch_config))) struct avow_launch_config *c = NULL;
     avow_autojson json_t *doc = NULL;
     const char *job = NULL;

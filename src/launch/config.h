@@ -33,6 +33,7 @@ struct avow_launch_config {
     char *workdir;
     char *input;   /* the sibling `input` of workdir */
     char *preload; /* "" : none */
+    char *hide;    /* folder whose other contents the job does not see; "": none */
     struct in_addr vaddr;
     struct in_addr net;
     unsigned prefix;

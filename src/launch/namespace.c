@@ -25,6 +25,17 @@ static const struct {
 };
 #define N_PRIVATE (sizeof private_mounts / sizeof private_mounts[0])
 
+/*
+ * Devices that network namespaces do not bind: to the machine's host, to other machines, and to the
+ * TEE, whose evidence is the daemon's alone to ask for. Their modes are the image's business; a job
+ * finds /dev/null or an empty folder there in any case.
+ */
+static const char *const closed_devices[] = {
+    "/dev/vsock",     "/dev/vhost-vsock", "/dev/infiniband", "/dev/sev-guest",
+    "/dev/tdx_guest", "/dev/tdx-guest",   "/dev/tpm0",       "/dev/tpmrm0",
+};
+#define N_CLOSED (sizeof closed_devices / sizeof closed_devices[0])
+
 /* A folder to bind again over its own path, held by a descriptor meanwhile. */
 struct kept {
     char *path;
@@ -85,7 +96,7 @@ static bool below(const char *path, const char *folder)
     return strncmp(path, folder, n) == 0 && path[n] == '/';
 }
 
-static bool hidden(const char *path)
+static bool in_private_mount(const char *path)
 {
     for (size_t i = 0; i < N_PRIVATE; i++)
         if (below(path, private_mounts[i].path))
@@ -93,8 +104,14 @@ static bool hidden(const char *path)
     return false;
 }
 
+static bool hidden(const struct avow_launch_config *c, const char *path)
+{
+    return in_private_mount(path) || (c->hide[0] && below(path, c->hide));
+}
+
 /* Remember the folder that @path is in, if a private file system will hide it. */
-static int keep_folder_of(struct kept_list *l, const char *path, struct avow_error *err)
+static int keep_folder_of(const struct avow_launch_config *c, struct kept_list *l, const char *path,
+                          struct avow_error *err)
 {
     const char *slash = strrchr(path, '/');
     avow_autofree char *folder = strndup(path, slash ? (size_t)(slash - path) : 0);
@@ -102,9 +119,9 @@ static int keep_folder_of(struct kept_list *l, const char *path, struct avow_err
 
     if (!folder)
         return AVOW_FAIL(err, NOMEM, "no memory for a path");
-    if (!hidden(path))
+    if (!hidden(c, path))
         return 0;
-    if (!hidden(folder))
+    if (!hidden(c, folder))
         return AVOW_FAIL(err, NAMESPACE,
                          "%s is directly in a folder that each job has for itself; put it into a "
                          "folder of its own",
@@ -148,8 +165,37 @@ static int bind_kept(const struct kept_list *l, struct avow_error *err)
         AVOW_TRY(make_folders(l->items[i].path, err));
         snprintf(source, sizeof source, "/proc/self/fd/%d", l->items[i].fd);
         if (mount(source, l->items[i].path, NULL, MS_BIND | MS_REC, NULL) < 0)
-            return AVOW_FAIL_SYS(err, "cannot keep %s in the job's own /tmp: %s", l->items[i].path,
+            return AVOW_FAIL_SYS(err, "cannot keep %s where the job sees it: %s", l->items[i].path,
                                  strerror(errno));
+    }
+    return 0;
+}
+
+/* The folders of other jobs: what keeps them apart is not only that their names cannot be guessed.
+ */
+static int hide_others(const struct avow_launch_config *c, struct avow_error *err)
+{
+    if (!c->hide[0] || in_private_mount(c->hide))
+        return 0; /* there it is hidden already */
+    if (mount("tmpfs", c->hide, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
+        return AVOW_FAIL_SYS(err, "cannot hide %s: %s", c->hide, strerror(errno));
+    return 0;
+}
+
+static int close_devices(struct avow_error *err)
+{
+    for (size_t i = 0; i < N_CLOSED; i++) {
+        const char *path = closed_devices[i];
+        struct stat st;
+        int rc = 0;
+
+        if (stat(path, &st) < 0)
+            continue;
+        rc = S_ISDIR(st.st_mode)
+                 ? mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_RDONLY, "mode=0555")
+                 : mount("/dev/null", path, NULL, MS_BIND, NULL);
+        if (rc < 0)
+            return AVOW_FAIL_SYS(err, "cannot close %s: %s", path, strerror(errno));
     }
     return 0;
 }
@@ -179,16 +225,18 @@ static int mount_all(const struct avow_launch_config *c, char *note, size_t note
 
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
         return AVOW_FAIL_SYS(err, "cannot make mounts private: %s", strerror(errno));
-    AVOW_TRY(keep_folder_of(&kept, c->workdir, err));
-    AVOW_TRY(keep_folder_of(&kept, c->program, err));
+    AVOW_TRY(keep_folder_of(c, &kept, c->workdir, err));
+    AVOW_TRY(keep_folder_of(c, &kept, c->program, err));
     if (c->preload[0])
-        AVOW_TRY(keep_folder_of(&kept, c->preload, err));
+        AVOW_TRY(keep_folder_of(c, &kept, c->preload, err));
     for (size_t i = 0; i < N_PRIVATE; i++)
         if (mount("tmpfs", private_mounts[i].path, "tmpfs", MS_NOSUID | MS_NODEV,
                   private_mounts[i].options) < 0)
             return AVOW_FAIL_SYS(err, "cannot mount a private %s: %s", private_mounts[i].path,
                                  strerror(errno));
+    AVOW_TRY(hide_others(c, err));
     AVOW_TRY(bind_kept(&kept, err));
+    AVOW_TRY(close_devices(err));
     return mount_views(note, note_max, err);
 }
 

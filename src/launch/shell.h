@@ -44,7 +44,8 @@ enum avow_shell_msg {
  *  "net":"10.89.0.0/16", "uid":n, "gid":n (who the ranks and the shell become; -1: stay),
  *  "preload":absolute path of libavow-fabric.so ("": none), "time_limit_ms":n (0: none),
  *  "require_namespace":true}
- * and, where wanted, "pmi1_stall_ms":n (2000), "allow_non_mpi":bool (false).
+ * and, where wanted, "hide":absolute path of the folder of all jobs' folders, of which the job sees
+ * its own only, "pmi1_stall_ms":n (2000), "allow_non_mpi":bool (false).
  *
  * The end of the stream without DONE means that the shell was killed: the job failed. Codes of
  * DONE: docs/protocols/shell.md.

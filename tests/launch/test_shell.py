@@ -74,6 +74,40 @@ class Shells(unittest.TestCase):
                 self.assertTrue(job.run()["ok"], job.describe())
                 self.assertIn("rank 1 of 2 on n0, 2 on this node", job.out(1).decode())
 
+    def test_other_jobs_are_not_there(self):
+        """Outside of /tmp, where everything is private anyway: as in /var/lib/avow/jobs."""
+        top = tempfile.mkdtemp(prefix="avow-launch-", dir="/var/tmp")
+        self.addCleanup(subprocess.run, ["rm", "-rf", top], check=True)
+        os.chmod(top, 0o755)
+        for folder in ("jobs/mine", "jobs/other/input"):
+            os.makedirs(os.path.join(top, folder))
+        with open(os.path.join(top, "jobs/other/input/data"), "w") as f:
+            f.write("another client's")
+        script = f"ls {top}/jobs; cat {top}/jobs/other/input/data; echo result >file; ls ../input {top}/jobs/mine"
+        config = {"dir": os.path.join(top, "jobs/mine"), "allow_non_mpi": True}
+        job = Job(self, [1], "/bin/sh", ["-c", script], hide=os.path.join(top, "jobs"), **config)
+        self.assertTrue(job.run()["ok"], job.describe())
+        out = job.out(0).decode()
+        self.assertEqual(out.split()[0], "mine", out)
+        self.assertNotIn("another client's", out)
+        self.assertNotIn("other", out)
+        with open(os.path.join(top, "jobs/mine/output/file")) as f:
+            self.assertEqual(f.read(), "result\n")
+        self.assertTrue(os.path.exists(os.path.join(top, "jobs/other/input/data")))
+
+    def test_devices_that_lead_out_are_closed(self):
+        if os.getuid() != 0:
+            self.skipTest("makes device nodes")
+        dev = (
+            "mount -t tmpfs dev /mnt && cd /mnt && mkdir shm net infiniband && cp -a /dev/null /dev/zero /dev/urandom . && "
+            "cp -a /dev/net/tun net/ && mknod -m 666 vsock c 10 121 && mknod -m 666 tdx_guest c 10 124 && "
+            "mknod -m 666 infiniband/uverbs0 c 231 192 && cd / && mount --move /mnt /dev && exec \"$@\""
+        )
+        job = Job(self, [1], "/bin/sh", ["-c", "stat -c '%n %t,%T' /dev/vsock /dev/tdx_guest /dev/null; ls -A /dev/infiniband"],
+                  prefix=["unshare", "-m", "sh", "-c", dev, "sh"], allow_non_mpi=True)
+        self.assertTrue(job.run()["ok"], job.describe())
+        self.assertEqual(job.out(0).decode().split("\n"), ["/dev/vsock 1,3", "/dev/tdx_guest 1,3", "/dev/null 1,3", ""])
+
     def test_namespace_failure_is_reported(self):
         """Where no network namespace may be made."""
         job = self.plain("show", prefix=FORBID)
