@@ -24,11 +24,10 @@ static void test_plain(void **state)
 
     (void)state;
     assert_int_equal(avow_table_render(t, 2, 0, false, &out), 0);
-    assert_string_equal(
-        avow_buf_cstr(&out),
-        "  NODE        WHY                                            MS\n"
-        "  a           something ?[2Jwas not right at all, and long  1.2\n"
-        "  hospital-\xc3\xa9  ok                                            100\n");
+    assert_string_equal(avow_buf_cstr(&out),
+                        "  NODE        WHY                                            MS\n"
+                        "  a           something ?[2Jwas not right at all, and long  1.2\n"
+                        "  hospital-\xc3\xa9  ok                                            100\n");
     avow_table_free(t);
 }
 

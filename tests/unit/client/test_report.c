@@ -6,7 +6,8 @@
 #include "client/report.h"
 
 static const char manifest[] =
-    "{\"nodes\":[{\"inputs\":[{\"name\":\"x\",\"sha256\":\"ab\",\"size\":1}],\"name\":\"a\",\"ranks\":2}],"
+    "{\"nodes\":[{\"inputs\":[{\"name\":\"x\",\"sha256\":\"ab\",\"size\":1}],\"name\":\"a\","
+    "\"ranks\":2}],"
     "\"program\":{\"name\":\"train\",\"sha256\":\"cd\",\"size\":5}}";
 
 static const json_t *at(const json_t *o, const char *a, const char *b)

@@ -49,8 +49,8 @@ static void test_values(void **state)
     static const char want[] =
         "{\"any\":[1,\"1\",\"007\",[\"a\"]],\"args\":[\"200\",\"0.5\",\"x y\"],\"env\":"
         "{\"OMP_NUM_THREADS\":\"2\"},\"iterations\":12,\"name\":\"demo\",\"policy\":{"
-        "\"allow-simulated\":true,\"snp\":{\"measurements\":\"any\"},\"version\":1},\"size\":4194304,"
-        "\"time-limit\":5400000,\"verbose\":true}";
+        "\"allow-simulated\":true,\"snp\":{\"measurements\":\"any\"},\"version\":1},"
+        "\"size\":4194304,\"time-limit\":5400000,\"verbose\":true}";
     struct avow_error err = { 0 };
     avow_autojson json_t *v = NULL;
     avow_auto(avow_buf_done) struct avow_buf out = AVOW_BUF(4096);
