@@ -17,8 +17,9 @@ static int drop_bounding_set(struct avow_error *err)
         if (prctl(PR_CAPBSET_DROP, cap, 0, 0, 0) < 0) {
             if (errno == EINVAL)
                 return 0;
-            /* without CAP_SETPCAP there is nothing that could be dropped, nor gained below */
-            if (errno == EPERM && geteuid() != 0)
+            /* without CAP_SETPCAP it stays as it is, and no_new_privs alone, set below, keeps a
+             * program that is started from gaining anything */
+            if (errno == EPERM)
                 return 0;
             return AVOW_FAIL_SYS(err, "cannot drop capability %lu: %s", cap, strerror(errno));
         }

@@ -61,6 +61,23 @@ class Shells(unittest.TestCase):
         for line in ("uid 0 gid 0", "CapEff:\t0000000000000000", "connect 192.0.2.1: Network is unreachable"):
             self.assertIn(line, job.out(0).decode())
 
+    def test_what_the_systemd_unit_leaves(self):
+        """A job runs with the capabilities that packaging/avowd.service leaves to avowd, and without CAP_SETPCAP too."""
+        if os.getuid() != 0:
+            self.skipTest("needs root")
+        with open(os.path.join(SOURCE, "../../packaging/avowd.service")) as f:
+            unit = dict(line.strip().split("=", 1) for line in f if "=" in line and not line.startswith("#"))
+        self.assertLessEqual({"net", "mnt", "ipc", "uts", "pid", "user"}, set(unit["RestrictNamespaces"].split()))
+        self.assertNotEqual(unit.get("ProtectHostname"), "true")  # it forbids sethostname(2) as well
+        left = [name.removeprefix("CAP_").lower() for name in unit["CapabilityBoundingSet"].split()]
+        for caps in (left, [c for c in left if c != "setpcap"]):
+            bound = "--bounding-set=-all," + ",".join("+" + c for c in caps)
+            job = self.plain("show", uid=65534, gid=65533, prefix=["setpriv", bound, "--inh-caps=-all"])
+            self.assertTrue(job.run()["ok"], job.describe())
+            for line in ("uid 65534 gid 65533 groups 0", "CapPrm:\t0000000000000000", "NoNewPrivs:\t1",
+                         "connect 192.0.2.1: Network is unreachable"):
+                self.assertIn(line, job.out(0).decode())
+
     def test_becomes_the_jobs_user(self):
         if os.getuid() != 0:
             self.skipTest("needs root")
