@@ -507,9 +507,39 @@ static void stream_drain(struct avow_stream *s)
  * and stops writing. Over TLS these callbacks are deferred: one of an earlier chunk would cut off
  * what is still queued. So a last comment is awaited first, and the reply ended when it is out.
  */
+/*
+ * libevent runs the callback of a drained buffer later in the loop. One that is still to run when
+ * the reply ends would be taken for the end's own: evhttp would turn to reading with the last
+ * events unsent, until the client is thought idle. So the end waits for a callback of its own, in
+ * which nothing is queued and none is outstanding.
+ */
+static void on_drained(struct evhttp_connection *evcon, void *arg)
+{
+    struct avow_stream *s = arg;
+    struct avow_call *c = s->call;
+
+    (void)evcon;
+    if (queued(s) > 0)
+        return; /* that was the outstanding one; this one comes again */
+    reading_as_usual(c);
+    c->stream = NULL;
+    evhttp_send_reply_end(c->req);
+    call_free(c);
+    free(s);
+}
+
 void avow_stream_end(struct avow_stream *s)
 {
+    static const char comment[] = ": the end\n\n";
+    struct evbuffer *chunk = evbuffer_new();
+
     event_del(&s->keepalive);
-    s->gone = NULL;
-    stream_drain(s);
+    s->gone = NULL; /* who followed is done with it; from here on it ends by itself */
+    if (!chunk || evbuffer_add(chunk, comment, sizeof comment - 1) != 0) {
+        if (chunk)
+            evbuffer_free(chunk);
+        return; /* without memory the client waits for the idle limit */
+    }
+    evhttp_send_reply_chunk_with_cb(s->call->req, chunk, on_drained, s);
+    evbuffer_free(chunk);
 }
