@@ -14,6 +14,7 @@
 #include "policy/verdict.h"
 
 #define AVOW_CONNECT_RETRY_MS 200
+#define AVOW_RESOLVE_MS 10000 /* all members' addresses; the one under way may take longer */
 
 enum avow_formation_state {
     AVOW_FORMATION_RESOLVING = 1, /* proposed; addresses are being looked up */

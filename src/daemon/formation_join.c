@@ -63,10 +63,18 @@ static int resolve(struct avow_seat *s, struct avow_error *err)
 static void resolve_all(void *ctx)
 {
     struct avow_formation *f = ctx;
+    uint64_t began = avow_now_ns();
 
-    for (uint32_t i = 0; i < f->proposal.n; i++)
+    for (uint32_t i = 0; i < f->proposal.n; i++) {
+        /* a name server that is late each time would hold a worker, which clients share, for hours */
+        if (avow_now_ns() - began > (uint64_t)AVOW_RESOLVE_MS * 1000000u) {
+            AVOW_FAIL(&f->resolve_err, TIMEOUT, "the members' addresses took more than %d ms",
+                      AVOW_RESOLVE_MS);
+            return;
+        }
         if (i != f->proposal.self && resolve(&f->proposal.seats[i], &f->resolve_err) < 0)
             return;
+    }
 }
 
 static int make_own_entry(struct avow_formation *f, json_t **reply, struct avow_error *err)
