@@ -66,7 +66,7 @@ static void resolve_all(void *ctx)
     uint64_t began = avow_now_ns();
 
     for (uint32_t i = 0; i < f->proposal.n; i++) {
-        /* a name server that is late each time would hold a worker, which clients share, for hours */
+        /* a name server that is always late would hold a worker, which clients share, for hours */
         if (avow_now_ns() - began > (uint64_t)AVOW_RESOLVE_MS * 1000000u) {
             AVOW_FAIL(&f->resolve_err, TIMEOUT, "the members' addresses took more than %d ms",
                       AVOW_RESOLVE_MS);
