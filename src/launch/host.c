@@ -407,10 +407,10 @@ static int set_up(struct avow_host *h, struct avow_error *err)
     sigemptyset(&set);
     sigaddset(&set, SIGCHLD);
     if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
-        return AVOW_FAIL_SYS(err, "cannot block SIGCHLD: %s", strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot block SIGCHLD");
     h->child_fd = signalfd(-1, &set, SFD_CLOEXEC | SFD_NONBLOCK);
     if (h->child_fd < 0)
-        return AVOW_FAIL_SYS(err, "cannot watch children: %s", strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot watch children");
     AVOW_TRY(avow_host_ranks_new(h, err));
     AVOW_TRY(start_servers(h, err));
     return make_events(h, err);

@@ -60,7 +60,7 @@ static int receive(int fd, void *buf, size_t n, struct avow_intake *in, size_t *
     if (k < 0 && (errno == EAGAIN || errno == EINTR))
         return 0;
     if (k < 0)
-        return AVOW_FAIL_SYS(err, "cannot read from avowd: %s", strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot read from avowd");
     if (k == 0)
         return AVOW_FAIL(err, NETWORK, "avowd closed the link");
     for (struct cmsghdr *c = CMSG_FIRSTHDR(&m); c; c = CMSG_NXTHDR(&m, c))
@@ -85,7 +85,7 @@ static int read_exactly(int fd, void *buf, size_t n, int64_t end, struct avow_in
         if (left <= 0)
             return AVOW_FAIL(err, TIMEOUT, "avowd does not send the job's configuration");
         if (poll(&p, 1, (int)left) < 0 && errno != EINTR)
-            return AVOW_FAIL_SYS(err, "cannot wait for avowd: %s", strerror(errno));
+            return AVOW_FAIL_SYS(err, "cannot wait for avowd");
         if (!p.revents)
             continue;
         AVOW_TRY(receive(fd, (uint8_t *)buf + done, n - done, in, &got, err));

@@ -217,6 +217,6 @@ int avow_link_flush(struct avow_link *l, int timeout_ms, struct avow_error *err)
         if (left <= 0)
             return AVOW_FAIL(err, TIMEOUT, "avowd does not read");
         if (poll(&p, 1, (int)left) < 0 && errno != EINTR)
-            return AVOW_FAIL_SYS(err, "cannot wait for avowd: %s", strerror(errno));
+            return AVOW_FAIL_SYS(err, "cannot wait for avowd");
     }
 }

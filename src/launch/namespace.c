@@ -62,7 +62,7 @@ static int write_file(const char *path, const char *text, struct avow_error *err
     avow_autoclose int fd = open(path, O_WRONLY | O_CLOEXEC);
 
     if (fd < 0 || write(fd, text, strlen(text)) != (ssize_t)strlen(text))
-        return AVOW_FAIL_SYS(err, "cannot write %s: %s", path, strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot write %s", path);
     return 0;
 }
 
@@ -77,10 +77,9 @@ int avow_namespace_enter(struct avow_error *err)
         return 0;
     /* root of a container may lack CAP_SYS_ADMIN, and then is like anybody */
     if (uid == 0 && errno != EPERM)
-        return AVOW_FAIL_SYS(err, "cannot make namespaces: %s", strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot make namespaces");
     if (unshare(flags | CLONE_NEWUSER) < 0)
-        return AVOW_FAIL_SYS(err, "cannot make a user namespace and others as user %u: %s", uid,
-                             strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot make a user namespace and others as user %u", uid);
     /* user_namespaces(7): without setgroups denied an ordinary user may not write gid_map */
     AVOW_TRY(write_file("/proc/self/setgroups", "deny", err));
     snprintf(map, sizeof map, "%u %u 1\n", uid, uid);
@@ -131,7 +130,7 @@ static int keep_folder_of(const struct avow_launch_config *c, struct kept_list *
             return 0;
     fd = open(folder, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (fd < 0)
-        return AVOW_FAIL_SYS(err, "cannot open %s: %s", folder, strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot open %s", folder);
     l->items[l->n].path = avow_steal(&folder);
     l->items[l->n++].fd = avow_steal_fd(&fd);
     return 0;
@@ -150,7 +149,7 @@ static int make_folders(const char *path, struct avow_error *err)
             continue;
         *s = '\0';
         if (mkdir(p, 0755) < 0 && errno != EEXIST)
-            return AVOW_FAIL_SYS(err, "cannot make %s: %s", p, strerror(errno));
+            return AVOW_FAIL_SYS(err, "cannot make %s", p);
         if (c == '\0')
             return 0;
         *s = c;
@@ -165,8 +164,7 @@ static int bind_kept(const struct kept_list *l, struct avow_error *err)
         AVOW_TRY(make_folders(l->items[i].path, err));
         snprintf(source, sizeof source, "/proc/self/fd/%d", l->items[i].fd);
         if (mount(source, l->items[i].path, NULL, MS_BIND | MS_REC, NULL) < 0)
-            return AVOW_FAIL_SYS(err, "cannot keep %s where the job sees it: %s", l->items[i].path,
-                                 strerror(errno));
+            return AVOW_FAIL_SYS(err, "cannot keep %s where the job sees it", l->items[i].path);
     }
     return 0;
 }
@@ -178,7 +176,7 @@ static int hide_others(const struct avow_launch_config *c, struct avow_error *er
     if (!c->hide[0] || in_private_mount(c->hide))
         return 0; /* there it is hidden already */
     if (mount("tmpfs", c->hide, "tmpfs", MS_NOSUID | MS_NODEV, "mode=0755") < 0)
-        return AVOW_FAIL_SYS(err, "cannot hide %s: %s", c->hide, strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot hide %s", c->hide);
     return 0;
 }
 
@@ -195,7 +193,7 @@ static int close_devices(struct avow_error *err)
                  ? mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV | MS_RDONLY, "mode=0555")
                  : mount("/dev/null", path, NULL, MS_BIND, NULL);
         if (rc < 0)
-            return AVOW_FAIL_SYS(err, "cannot close %s: %s", path, strerror(errno));
+            return AVOW_FAIL_SYS(err, "cannot close %s", path);
     }
     return 0;
 }
@@ -210,7 +208,7 @@ static int mount_views(char *note, size_t note_max, struct avow_error *err)
             0)
             continue;
         if (errno != EPERM)
-            return AVOW_FAIL_SYS(err, "cannot mount a fresh %s: %s", views[i][1], strerror(errno));
+            return AVOW_FAIL_SYS(err, "cannot mount a fresh %s", views[i][1]);
         /* a container's masked /proc: mount_namespaces(7), "locked" mounts */
         snprintf(note, note_max, "cannot mount a fresh %s: %s; the job sees the host's",
                  views[i][1], strerror(errno));
@@ -218,24 +216,49 @@ static int mount_views(char *note, size_t note_max, struct avow_error *err)
     return 0;
 }
 
-static int mount_all(const struct avow_launch_config *c, char *note, size_t note_max,
+/*
+ * The library that ranks preload, where the job's user surely reaches it: avowd may be installed in
+ * a folder that is closed to others.
+ */
+static int place_preload(struct avow_launch_config *c, int fd, struct avow_error *err)
+{
+    avow_autoclose int file = -1;
+    avow_autofree char *path = strdup(AVOW_NAMESPACE_PRELOAD);
+    char source[64];
+
+    if (!path)
+        return AVOW_FAIL(err, NOMEM, "no memory for a path");
+    if (mkdir(AVOW_NAMESPACE_LIB, 0755) < 0 ||
+        (file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444)) < 0)
+        return AVOW_FAIL_SYS(err, "cannot make %s", path);
+    snprintf(source, sizeof source, "/proc/self/fd/%d", fd);
+    if (mount(source, path, NULL, MS_BIND, NULL) < 0)
+        return AVOW_FAIL_SYS(err, "cannot show %s to the job", c->preload);
+    free(c->preload);
+    c->preload = avow_steal(&path);
+    return 0;
+}
+
+static int mount_all(struct avow_launch_config *c, char *note, size_t note_max,
                      struct avow_error *err)
 {
     avow_auto(kept_done) struct kept_list kept = { 0 };
+    avow_autoclose int preload = -1;
 
     if (mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) < 0)
-        return AVOW_FAIL_SYS(err, "cannot make mounts private: %s", strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot make mounts private");
     AVOW_TRY(keep_folder_of(c, &kept, c->workdir, err));
     AVOW_TRY(keep_folder_of(c, &kept, c->program, err));
-    if (c->preload[0])
-        AVOW_TRY(keep_folder_of(c, &kept, c->preload, err));
+    if (c->preload[0] && (preload = open(c->preload, O_PATH | O_CLOEXEC)) < 0)
+        return AVOW_FAIL_SYS(err, "cannot open %s", c->preload);
     for (size_t i = 0; i < N_PRIVATE; i++)
         if (mount("tmpfs", private_mounts[i].path, "tmpfs", MS_NOSUID | MS_NODEV,
                   private_mounts[i].options) < 0)
-            return AVOW_FAIL_SYS(err, "cannot mount a private %s: %s", private_mounts[i].path,
-                                 strerror(errno));
+            return AVOW_FAIL_SYS(err, "cannot mount a private %s", private_mounts[i].path);
     AVOW_TRY(hide_others(c, err));
     AVOW_TRY(bind_kept(&kept, err));
+    if (preload >= 0)
+        AVOW_TRY(place_preload(c, preload, err));
     AVOW_TRY(close_devices(err));
     return mount_views(note, note_max, err);
 }
@@ -266,15 +289,15 @@ static int furnish_network(const struct avow_launch_config *c, int *tun, struct 
     return avow_netlink_wait_running(AVOW_NAMESPACE_IFACE, READY_TIMEOUT_MS, err);
 }
 
-int avow_namespace_furnish(const struct avow_launch_config *c, int *tun, char *note,
-                           size_t note_max, struct avow_error *err)
+int avow_namespace_furnish(struct avow_launch_config *c, int *tun, char *note, size_t note_max,
+                           struct avow_error *err)
 {
     const char *name = avow_launch_self(c)->name;
 
     note[0] = '\0';
     *tun = -1;
     if (sethostname(name, strlen(name)) < 0)
-        return AVOW_FAIL_SYS(err, "cannot set the host name: %s", strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot set the host name");
     AVOW_TRY(furnish_network(c, tun, err));
     return mount_all(c, note, note_max, err);
 }

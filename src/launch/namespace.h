@@ -8,6 +8,9 @@
 #include "launch/config.h"
 
 #define AVOW_NAMESPACE_IFACE "avow0"
+/* Where a job finds the library that its ranks preload, whatever the folder that it came from. */
+#define AVOW_NAMESPACE_LIB "/tmp/.avow"
+#define AVOW_NAMESPACE_PRELOAD AVOW_NAMESPACE_LIB "/libavow-fabric.so"
 
 /*
  * Enter new namespaces. As an ordinary user, or root without CAP_SYS_ADMIN: a user namespace first,
@@ -17,11 +20,12 @@
 AVOW_MUST_USE int avow_namespace_enter(struct avow_error *err);
 
 /*
- * Furnish them; called by init. @tun: descriptor to hold open as long as the job lives, or -1.
- * What may be missing without harm to the isolation (a fresh /proc or /sys, for an ordinary user
- * inside a container) is told in @note instead ("" : nothing).
+ * Furnish them; called by init. @c: its preload becomes AVOW_NAMESPACE_PRELOAD. @tun: descriptor to
+ * hold open as long as the job lives, or -1. What may be missing without harm to the isolation (a
+ * fresh /proc or /sys, for an ordinary user inside a container) is told in @note instead ("" :
+ * nothing).
  */
-AVOW_MUST_USE int avow_namespace_furnish(const struct avow_launch_config *c, int *tun, char *note,
+AVOW_MUST_USE int avow_namespace_furnish(struct avow_launch_config *c, int *tun, char *note,
                                          size_t note_max, struct avow_error *err);
 
 /*

@@ -89,7 +89,7 @@ static int talk(int fd, const struct request *q, const char *what, struct avow_e
     if (e->error == 0)
         return 0;
     errno = -e->error;
-    return AVOW_FAIL_SYS(err, "cannot %s: %s", what, strerror(errno));
+    return AVOW_FAIL_SYS(err, "cannot %s", what);
 }
 
 static int open_socket(uint32_t groups, int *out, struct avow_error *err)
@@ -100,7 +100,7 @@ static int open_socket(uint32_t groups, int *out, struct avow_error *err)
 
     if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) < 0 ||
         bind(fd, (struct sockaddr *)&self, sizeof self) < 0)
-        return AVOW_FAIL_SYS(err, "cannot open a netlink socket: %s", strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot open a netlink socket");
     *out = avow_steal_fd(&fd);
     return 0;
 }
@@ -115,7 +115,7 @@ static int index_of(const char *name, int *out, struct avow_error *err)
     unsigned int i = if_nametoindex(name);
 
     if (i == 0)
-        return AVOW_FAIL_SYS(err, "there is no interface %s: %s", name, strerror(errno));
+        return AVOW_FAIL_SYS(err, "there is no interface %s", name);
     *out = (int)i;
     return 0;
 }
@@ -165,7 +165,7 @@ int avow_netlink_wait_running(const char *name, int timeout_ms, struct avow_erro
         if (left <= 0)
             return AVOW_FAIL(err, TIMEOUT, "interface %s does not get ready", name);
         if (poll(&p, 1, (int)left) < 0 && errno != EINTR)
-            return AVOW_FAIL_SYS(err, "cannot wait for interface %s: %s", name, strerror(errno));
+            return AVOW_FAIL_SYS(err, "cannot wait for interface %s", name);
         while (recv(events, event, sizeof event, MSG_DONTWAIT) > 0)
             ;
     }
@@ -226,10 +226,10 @@ int avow_tun_open(const char *name, int *out, struct avow_error *err)
     avow_autoclose int fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 
     if (fd < 0)
-        return AVOW_FAIL_SYS(err, "cannot open /dev/net/tun: %s", strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot open /dev/net/tun");
     snprintf(q.ifr_name, sizeof q.ifr_name, "%s", name);
     if (ioctl(fd, TUNSETIFF, &q) < 0)
-        return AVOW_FAIL_SYS(err, "cannot make the TUN interface %s: %s", name, strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot make the TUN interface %s", name);
     *out = avow_steal_fd(&fd);
     return 0;
 }

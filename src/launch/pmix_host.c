@@ -549,7 +549,7 @@ int avow_pmix_start(const struct avow_launch_config *c, const char *dir,
     snprintf(nspace, sizeof nspace, "avow-%s", c->job);
     PMIX_LOAD_NSPACE(host.nspace, nspace);
     if (pipe2(host.pipe, O_CLOEXEC) < 0 || fcntl(host.pipe[0], F_SETFL, O_NONBLOCK) < 0)
-        return AVOW_FAIL_SYS(err, "cannot make a pipe: %s", strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot make a pipe");
     add(list, &n, PMIX_SERVER_NSPACE, "avow-shell", PMIX_STRING);
     add(list, &n, PMIX_SERVER_RANK, &c->node, PMIX_PROC_RANK);
     add(list, &n, PMIX_SERVER_TMPDIR, dir, PMIX_STRING);

@@ -21,7 +21,7 @@ static int drop_bounding_set(struct avow_error *err)
              * program that is started from gaining anything */
             if (errno == EPERM)
                 return 0;
-            return AVOW_FAIL_SYS(err, "cannot drop capability %lu: %s", cap, strerror(errno));
+            return AVOW_FAIL_SYS(err, "cannot drop capability %lu", cap);
         }
     return 0;
 }
@@ -32,9 +32,9 @@ static int drop_capabilities(struct avow_error *err)
     struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
 
     if (prctl(PR_CAP_AMBIENT, PR_CAP_AMBIENT_CLEAR_ALL, 0, 0, 0) < 0 && errno != EINVAL)
-        return AVOW_FAIL_SYS(err, "cannot clear ambient capabilities: %s", strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot clear ambient capabilities");
     if (syscall(SYS_capset, &head, none) < 0)
-        return AVOW_FAIL_SYS(err, "cannot give up capabilities: %s", strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot give up capabilities");
     return 0;
 }
 
@@ -46,11 +46,11 @@ static int become(int64_t uid, int64_t gid, struct avow_error *err)
     /* who stays who it is may stay in its groups where it may not leave them: in a user namespace
      * with setgroups denied */
     if (geteuid() == 0 && setgroups(0, NULL) < 0 && !(errno == EPERM && uid < 0 && gid < 0))
-        return AVOW_FAIL_SYS(err, "cannot leave supplementary groups: %s", strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot leave supplementary groups");
     if (setresgid(g, g, g) < 0)
-        return AVOW_FAIL_SYS(err, "cannot become group %u: %s", g, strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot become group %u", g);
     if (setresuid(u, u, u) < 0)
-        return AVOW_FAIL_SYS(err, "cannot become user %u: %s", u, strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot become user %u", u);
     if (getuid() != u || geteuid() != u || getgid() != g || getegid() != g)
         return AVOW_FAIL(err, SYSTEM, "still not user %u and group %u", u, g);
     return 0;
@@ -62,11 +62,11 @@ int avow_privileges_drop(int64_t uid, int64_t gid, struct avow_error *err)
 
     /* a core file would hold the job's data */
     if (setrlimit(RLIMIT_CORE, &no_core) < 0)
-        return AVOW_FAIL_SYS(err, "cannot forbid core dumps: %s", strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot forbid core dumps");
     AVOW_TRY(drop_bounding_set(err));
     AVOW_TRY(become(uid, gid, err));
     AVOW_TRY(drop_capabilities(err));
     if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) < 0)
-        return AVOW_FAIL_SYS(err, "cannot set no_new_privs: %s", strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot set no_new_privs");
     return 0;
 }

@@ -95,7 +95,7 @@ static pid_t start_bell(int fd)
 }
 
 /* What init does before the host runs; names the step that failed in @code. */
-static int prepare(const struct avow_launch_config *c, bool isolated, const char **code,
+static int prepare(struct avow_launch_config *c, bool isolated, const char **code,
                    struct avow_error *err)
 {
     char note[256] = "";
@@ -165,16 +165,16 @@ static int init_main(struct avow_intake *in, bool isolated, int monitor, pid_t s
                                      .fabric = in->fds + 1 };
     int rc = 0;
 
-    if (prepare(c, isolated, &code, &err) < 0)
+    if (prepare(in->config, isolated, &code, &err) < 0)
         return report(code, &err);
     session_path(c, isolated, dir, sizeof dir);
     if (!isolated && prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0)
-        (void)AVOW_FAIL_SYS(&err, "cannot become a subreaper: %s", strerror(errno));
+        (void)AVOW_FAIL_SYS(&err, "cannot become a subreaper");
     else if (mkdir(dir, 0700) < 0)
-        (void)AVOW_FAIL_SYS(&err, "cannot make %s: %s", dir, strerror(errno));
+        (void)AVOW_FAIL_SYS(&err, "cannot make %s", dir);
     start.bell = err.code ? -1 : start_bell(in->fds[0]);
     if (start.bell < 0) {
-        (void)AVOW_FAIL_SYS(&err, "cannot start the doorbell: %s", strerror(errno));
+        (void)AVOW_FAIL_SYS(&err, "cannot start the doorbell");
         return report("system", &err);
     }
     close(in->fds[0]);
@@ -188,7 +188,7 @@ static int init_main(struct avow_intake *in, bool isolated, int monitor, pid_t s
 }
 
 /* Whether namespaces can be made and furnished here: tried in a process of its own. */
-static bool probe(const struct avow_launch_config *c)
+static bool probe(struct avow_launch_config *c)
 {
     int status = 0;
     pid_t pid = fork();
@@ -245,7 +245,7 @@ static int run(struct avow_intake *in)
     if (isolated && avow_namespace_enter(&err) < 0)
         return report("namespace", &err);
     if (pipe2(alive, O_CLOEXEC) < 0 || (init = fork()) < 0) {
-        (void)AVOW_FAIL_SYS(&err, "cannot start the launch host: %s", strerror(errno));
+        (void)AVOW_FAIL_SYS(&err, "cannot start the launch host");
         return report("system", &err);
     }
     if (init == 0) {
@@ -280,7 +280,7 @@ int main(int argc, char **argv)
     allow_many_descriptors();
     if (close_range(AVOW_SHELL_FD + 1, ~0u, 0) < 0 ||
         fcntl(AVOW_SHELL_FD, F_SETFD, FD_CLOEXEC) < 0) {
-        (void)AVOW_FAIL_SYS(&err, "cannot arrange descriptors: %s", strerror(errno));
+        (void)AVOW_FAIL_SYS(&err, "cannot arrange descriptors");
         return report("system", &err);
     }
     if (avow_intake_read(AVOW_SHELL_FD, &in, &err) < 0)

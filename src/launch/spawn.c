@@ -69,7 +69,7 @@ static int make_ends(struct avow_spawned *s, struct ends *e, int *report, struct
     if (e->null < 0 || make_pipe(&s->out[0], &e->out) < 0 || make_pipe(&s->out[1], &e->err) < 0 ||
         make_socket(SOCK_STREAM, &s->pmi, &e->pmi) < 0 ||
         make_socket(SOCK_SEQPACKET, &s->job, &e->job) < 0 || pipe2(p, O_CLOEXEC) < 0)
-        return AVOW_FAIL_SYS(err, "cannot make a rank's pipes: %s", strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot make a rank's pipes");
     *report = p[0];
     e->report = p[1];
     return 0;
@@ -122,7 +122,7 @@ int avow_spawn(const struct avow_launch_config *c, uint32_t rank, int take_fabri
         return AVOW_FAIL_CODE(err, rc, "no memory for the environment of rank %u", rank);
     s.pid = fork();
     if (s.pid < 0)
-        return AVOW_FAIL_SYS(err, "cannot start rank %u: %s", rank, strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot start rank %u", rank);
     if (s.pid == 0)
         child_run(c, &e, env->list);
     close(e.report);

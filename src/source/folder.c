@@ -15,14 +15,14 @@ int folder_open(const char *path, int *fd, struct avow_error *err)
     if (*fd < 0 && errno == ENOENT)
         return AVOW_FAIL(err, NOTFOUND, "folder %s does not exist", path);
     if (*fd < 0)
-        return AVOW_FAIL_SYS(err, "cannot open folder %s: %s", path, strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot open folder %s", path);
     return 0;
 }
 
 int folder_make(const char *path, int *fd, struct avow_error *err)
 {
     if (mkdir(path, 0700) < 0 && errno != EEXIST)
-        return AVOW_FAIL_SYS(err, "cannot make folder %s: %s", path, strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot make folder %s", path);
     return folder_open(path, fd, err);
 }
 
@@ -41,14 +41,14 @@ int folder_read(int dir, const char *name, struct avow_buf *out, struct avow_err
     if (fd < 0 && errno == ENOENT)
         return AVOW_FAIL(err, NOTFOUND, "file %s does not exist", name);
     if (fd < 0 || fstat(fd, &st) < 0)
-        return AVOW_FAIL_SYS(err, "cannot open %s: %s", name, strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot open %s", name);
     if (!S_ISREG(st.st_mode))
         return AVOW_FAIL(err, FORMAT, "%s is not a regular file", name);
     while ((n = read(fd, chunk, sizeof chunk)) != 0) {
         if (n < 0 && errno == EINTR)
             continue;
         if (n < 0)
-            return AVOW_FAIL_SYS(err, "cannot read %s: %s", name, strerror(errno));
+            return AVOW_FAIL_SYS(err, "cannot read %s", name);
         if (avow_buf_put(out, chunk, (size_t)n) < 0)
             return AVOW_FAIL_CODE(err, out->failed, "%s: %s (at most %zu bytes)", name,
                                   avow_err_text(out->failed), out->max);
@@ -81,10 +81,10 @@ int folder_write(int dir, const char *name, mode_t mode, struct avow_bytes data,
         return AVOW_FAIL(err, LIMIT, "file name longer than %d bytes", NAME_LEN_MAX);
     snprintf(temporary, sizeof temporary, ".%s.new", name);
     if (unlinkat(dir, temporary, 0) < 0 && errno != ENOENT)
-        return AVOW_FAIL_SYS(err, "cannot replace %s: %s", name, strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot replace %s", name);
     fd = openat(dir, temporary, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, mode);
     if (fd < 0 || write_all(fd, data) < 0 || renameat(dir, temporary, dir, name) < 0)
-        return AVOW_FAIL_SYS(err, "cannot write %s: %s", name, strerror(errno));
+        return AVOW_FAIL_SYS(err, "cannot write %s", name);
     return 0;
 }
 
