@@ -71,7 +71,9 @@ void avow_print_table(const struct avow_cli *cli, struct avow_table *take_table)
 
 void avow_print_json(const json_t *doc)
 {
-    if (json_dumpf(doc, stdout, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_ENCODE_ANY) == 0)
+    if (json_dumpf(doc, stdout,
+                   JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(15) | JSON_ENCODE_ANY) ==
+        0)
         (void)putchar('\n');
     (void)fflush(stdout);
 }

@@ -208,7 +208,9 @@ int avow_report_write(const json_t *report, const char *dir, char **path, struct
             return AVOW_FAIL_SYS(err, "%s: %s", to, strerrordesc_np(errno));
         *p = '/';
     }
-    if (json_dump_file(report, tmp, JSON_INDENT(2) | JSON_SORT_KEYS) != 0 || rename(tmp, to) != 0) {
+    if (json_dump_file(report, tmp, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(15)) !=
+            0 ||
+        rename(tmp, to) != 0) {
         (void)unlink(tmp);
         return AVOW_FAIL_SYS(err, "%s cannot be written", to);
     }

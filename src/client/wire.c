@@ -330,6 +330,8 @@ static CURLcode set_request(struct avow_wire *w, struct curl_slist *headers)
         return CURLE_URL_MALFORMAT;
     SET(CURLOPT_URL, url);
     SET(CURLOPT_TIMEOUT_MS, (long)w->rq->timeout_ms);
+    SET(CURLOPT_LOW_SPEED_LIMIT, w->rq->sink ? 1L : 0L);
+    SET(CURLOPT_LOW_SPEED_TIME, w->rq->sink ? (long)AVOW_WIRE_SILENCE_S : 0L);
     SET(CURLOPT_HTTPHEADER, headers);
     SET(CURLOPT_CUSTOMREQUEST, NULL);
     SET(CURLOPT_POSTFIELDS, NULL);

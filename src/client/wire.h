@@ -16,6 +16,7 @@
 #include "channel/tls.h"
 
 #define AVOW_WIRE_CONNECT_MS 5000
+#define AVOW_WIRE_SILENCE_S 35 /* a stream without a byte; nodes say "still here" every 10 s */
 #define AVOW_WIRE_REPLY_MAX (64u << 20) /* bytes of a reply kept in memory */
 
 struct avow_wire; /* owned */
