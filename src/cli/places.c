@@ -12,7 +12,7 @@
 #define AVOW_SOURCE_ROOT "" /* set for builds that are run where they were made */
 #endif
 #ifndef AVOW_LIBDIR
-#define AVOW_LIBDIR "/usr/lib"
+#define AVOW_LIBDIR "lib" /* below the prefix */
 #endif
 
 /* Relative to the folder of this program; in a build tree that is BUILD/src/cli. */
@@ -23,7 +23,8 @@ static const struct {
     [AVOW_PLACE_AVOWD] = { "avowd", { "../daemon/avowd", "../sbin/avowd", "avowd" } },
     [AVOW_PLACE_SHELL] = { "avow-shell", { "../launch/avow-shell", "../libexec/avow/avow-shell" } },
     [AVOW_PLACE_PRELOAD] = { "libavow-fabric.so",
-                             { "../fabric/libavow-fabric.so", "../lib/avow/libavow-fabric.so" } },
+                             { "../fabric/libavow-fabric.so",
+                               "../" AVOW_LIBDIR "/libavow-fabric.so" } },
     [AVOW_PLACE_TRAIN] = { "the hospitals' program",
                            { "../../examples/hospitals/train",
                              "../libexec/avow/examples/hospitals/train" } },
@@ -67,8 +68,6 @@ static char *find(enum avow_place place, const char *self)
         found = try_path(data, "examples/hospitals/data");
     for (size_t i = 0; !found && i < 4 && places[place].relative[i]; i++)
         found = try_path(self, places[place].relative[i]);
-    if (!found && place == AVOW_PLACE_PRELOAD)
-        found = try_path(AVOW_LIBDIR, "avow/libavow-fabric.so");
     if (!found && place == AVOW_PLACE_DATA && *source_root)
         found = try_path(source_root, "examples/hospitals/data");
     if (!found && place == AVOW_PLACE_AVOWD)

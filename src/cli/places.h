@@ -14,7 +14,7 @@ enum avow_place {
 
 /*
  * Its absolute path; free() it. Looked for beside this program as it lies in a build tree, then as
- * installed (../libexec/avow, ../lib/avow, ../share/avow, ../sbin), then, for avowd, in PATH.
+ * installed (../libexec/avow, ../lib, ../share/avow, ../sbin), then, for avowd, in PATH.
  * AVOW_DATADIR names another ../share/avow. -AVOW_E_NOTFOUND names what was looked for.
  */
 AVOW_MUST_USE int avow_place_find(enum avow_place place, char **out, struct avow_error *err);
