@@ -71,9 +71,9 @@ static int form(struct avow_session *s)
         avow_show_pairs(s->cli, c);
     if (rc == 0) {
         avow_say(s->cli,
-                 "  formed in %.1f ms: every node has checked every other, all %zu pairs "
-                 "share a key\n",
-                 c->phases.formation_ms, c->n * (c->n - 1) / 2);
+                 "  formed in %.1f ms: every node has checked every other, each of %zu "
+                 "%s has a key of its own\n",
+                 c->phases.formation_ms, c->n * (c->n - 1) / 2, c->n == 2 ? "pair" : "pairs");
         return AVOW_EXIT_OK;
     }
     if (rc < 0)

@@ -1,7 +1,8 @@
 """Failures of a running job: dead nodes, dead ranks, cancelled jobs, restarted daemons."""
 import signal
-import sqlite3
-import sys
+import socket
+import struct
+import threading
 import time
 
 from harness import *
@@ -158,6 +159,89 @@ class Fail(ClusterTest):
         node.start()
         out, _ = avow.communicate(timeout=60)
         self.assertEqual(avow.returncode, 0, seen + out)
+
+
+class FlakyLink:
+    """A TCP link to a node that breaks once, after so many bytes from the client, and refuses
+    connections for a while; then it works again."""
+
+    def __init__(self, target, after, refuse_s=0.4):
+        self.target, self.after, self.refuse_s = target, after, refuse_s
+        self.broken = 0
+        self.lock = threading.Lock()
+        self.seen = 0
+        self.pairs = []
+        self.listener = socket.create_server(("127.0.0.1", 0))
+        self.address = "127.0.0.1:%d" % self.listener.getsockname()[1]
+        self.closing = False
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def accept(self):
+        while not self.closing:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            host, port = self.target.rsplit(":", 1)
+            far = socket.create_connection((host, int(port)))
+            self.pairs.append((near, far))
+            threading.Thread(target=self.pump, args=(near, far, True), daemon=True).start()
+            threading.Thread(target=self.pump, args=(far, near, False), daemon=True).start()
+
+    def pump(self, source, sink, counted):
+        try:
+            while data := source.recv(16384):
+                if counted:
+                    with self.lock:
+                        self.seen += len(data)
+                        now = not self.broken and self.seen > self.after
+                        self.broken += now
+                    if now:
+                        self.snap()
+                        return
+                sink.sendall(data)
+        except OSError:
+            pass
+        for s in (source, sink):
+            try:
+                s.shutdown(socket.SHUT_RDWR)
+            except OSError:
+                pass
+
+    def snap(self):
+        port = self.listener.getsockname()[1]
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
+        for pair in self.pairs:
+            for s in pair:
+                s.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+                s.close()
+        threading.Event().wait(self.refuse_s)  # how long the outage lasts is the point
+        self.listener = socket.create_server(("127.0.0.1", port))
+        threading.Thread(target=self.accept, daemon=True).start()
+
+    def close(self):
+        self.closing = True
+        self.listener.close()
+
+
+class Submission(ClusterTest):
+    def test_link_breaks_during_the_upload(self):
+        """Refused at submission: retried with backoff, shown; the upload goes on where it was."""
+        big = os.path.join(self.cluster.dir, "big.bin")
+        with open(big, "wb") as f:
+            f.write(os.urandom(12 << 20))
+        link = FlakyLink(self.cluster.nodes[1].api, after=6 << 20)
+        self.addCleanup(link.close)
+        path = self.cluster.write_job(program=BEHAVE, args=("ok",), inputs={"big.bin": big})
+        job = json.load(open(path))
+        job["nodes"][1]["address"] = link.address
+        with open(path, "w") as f:
+            json.dump(job, f)
+        result = self.cluster.avow("run", path)
+        self.check(result, 0, "COMPLETED", "again in", "hospital-b")
+        self.assertEqual(link.broken, 1)
+        self.assertLess(link.seen, 20 << 20)  # resumed, not begun anew for long
 
 
 class JobFile(ClusterTest):
