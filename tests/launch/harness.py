@@ -1,8 +1,10 @@
 """Plays avowd for the shells of one job: sockets, CONFIG, GO, messages between shells, frames."""
 import array
+import atexit
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import struct
@@ -13,7 +15,6 @@ import unittest
 import uuid
 
 BUILD = os.environ["AVOW_BUILD"]
-SHELL = os.path.join(BUILD, "src/launch/avow-shell")
 PROGRAMS = os.path.join(BUILD, "tests/launch")
 SOURCE = os.path.dirname(os.path.abspath(__file__))
 
@@ -21,8 +22,26 @@ CONFIG, GO, PEER_IN, KILL = 1, 2, 3, 4
 READY, PEER_OUT, OUTPUT, SDK, RANK_EXIT, DONE, LOG = 16, 17, 18, 19, 20, 21, 22
 
 
+# The checkout may be in a folder that other users cannot enter, and some shells and ranks are other users.
+REACHABLE = tempfile.mkdtemp(prefix="avow-launch-programs-")
+atexit.register(shutil.rmtree, REACHABLE)
+os.chmod(REACHABLE, 0o755)
+
+
+def reachable(path):
+    """A copy of an executable where every user reaches it; where there is none, the path that it would have."""
+    copy = os.path.join(REACHABLE, os.path.basename(path))
+    if os.path.exists(path) and not os.path.exists(copy):
+        shutil.copyfile(path, copy)
+        os.chmod(copy, 0o755)
+    return copy
+
+
 def program(name):
-    return os.path.join(PROGRAMS, name)
+    return reachable(os.path.join(PROGRAMS, name))
+
+
+SHELL = reachable(os.path.join(BUILD, "src/launch/avow-shell"))
 
 
 class Shell:
