@@ -15,13 +15,19 @@
 #define VETH_OTHER "avow0-far"
 #define READY_TIMEOUT_MS 5000
 
-/* File systems that the job gets for itself, so that nothing is left behind in the host's. */
+/*
+ * File systems that the job gets for itself: so that nothing is left behind in the host's, and in
+ * /run so that it meets none of the sockets of the host's services (name service caches, D-Bus,
+ * container engines), which would carry what it says past its network namespace.
+ */
 static const struct {
     const char *path;
     const char *options;
 } private_mounts[] = {
     { "/tmp", "mode=1777" },
     { "/dev/shm", "mode=1777" },
+    { "/run", "mode=0755" },
+    { "/var/run", "mode=0755" }, /* usually a link to /run */
 };
 #define N_PRIVATE (sizeof private_mounts / sizeof private_mounts[0])
 
@@ -239,6 +245,20 @@ static int place_preload(struct avow_launch_config *c, int fd, struct avow_error
     return 0;
 }
 
+static int mount_private(struct avow_error *err)
+{
+    for (size_t i = 0; i < N_PRIVATE; i++) {
+        const char *path = private_mounts[i].path;
+        struct stat st;
+
+        if (strcmp(path, "/var/run") == 0 && (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode)))
+            continue;
+        if (mount("tmpfs", path, "tmpfs", MS_NOSUID | MS_NODEV, private_mounts[i].options) < 0)
+            return AVOW_FAIL_SYS(err, "cannot mount a private %s", path);
+    }
+    return 0;
+}
+
 static int mount_all(struct avow_launch_config *c, char *note, size_t note_max,
                      struct avow_error *err)
 {
@@ -251,10 +271,7 @@ static int mount_all(struct avow_launch_config *c, char *note, size_t note_max,
     AVOW_TRY(keep_folder_of(c, &kept, c->program, err));
     if (c->preload[0] && (preload = open(c->preload, O_PATH | O_CLOEXEC)) < 0)
         return AVOW_FAIL_SYS(err, "cannot open %s", c->preload);
-    for (size_t i = 0; i < N_PRIVATE; i++)
-        if (mount("tmpfs", private_mounts[i].path, "tmpfs", MS_NOSUID | MS_NODEV,
-                  private_mounts[i].options) < 0)
-            return AVOW_FAIL_SYS(err, "cannot mount a private %s", private_mounts[i].path);
+    AVOW_TRY(mount_private(err));
     AVOW_TRY(hide_others(c, err));
     AVOW_TRY(bind_kept(&kept, err));
     if (preload >= 0)

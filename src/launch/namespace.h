@@ -1,6 +1,6 @@
 /*
  * The namespaces of a job on one node: network (lo and the job's virtual address, no way out),
- * mount (private /tmp and /dev/shm), IPC, UTS, PID. Single-threaded process only.
+ * mount (private /tmp, /dev/shm and /run), IPC, UTS, PID. Single-threaded process only.
  */
 #ifndef AVOW_LAUNCH_NAMESPACE_H
 #define AVOW_LAUNCH_NAMESPACE_H

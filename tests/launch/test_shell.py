@@ -112,6 +112,27 @@ class Shells(unittest.TestCase):
             self.assertEqual(f.read(), "result\n")
         self.assertTrue(os.path.exists(os.path.join(top, "jobs/other/input/data")))
 
+    def test_sockets_of_the_hosts_services_are_not_there(self):
+        """/run is the job's own and empty; what the job needs of it stays, as where avowd's state is there."""
+        if os.getuid() != 0:
+            self.skipTest("writes to /run")
+        top = tempfile.mkdtemp(prefix="avow-launch-", dir="/run")
+        self.addCleanup(subprocess.run, ["rm", "-rf", top], check=True)
+        os.chmod(top, 0o755)
+        listener = socket.socket(socket.AF_UNIX)
+        self.addCleanup(listener.close)
+        listener.bind(os.path.join(top, "service"))
+        script = "find /run /var/run/ ! -type d; ls -A /run; echo result >file"
+        job = Job(self, [1], "/bin/sh", ["-c", script], allow_non_mpi=True)
+        self.assertTrue(job.run()["ok"], job.describe())
+        self.assertEqual(job.out(0), b"")
+        os.mkdir(os.path.join(top, "job"))
+        job = Job(self, [1], "/bin/sh", ["-c", script], dir=os.path.join(top, "job"), allow_non_mpi=True)
+        self.assertTrue(job.run()["ok"], job.describe())
+        self.assertEqual(job.out(0).decode().split(), [os.path.basename(top)])
+        with open(os.path.join(top, "job/output/file")) as f:
+            self.assertEqual(f.read(), "result\n")
+
     def test_devices_that_lead_out_are_closed(self):
         if os.getuid() != 0:
             self.skipTest("makes device nodes")
