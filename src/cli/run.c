@@ -350,6 +350,7 @@ int avow_run_plan(struct avow_cli *cli, struct avow_plan *take_plan, const char 
     if (code == AVOW_EXIT_OK)
         code = run_job(&s, output);
     finish(&s, output, code);
+    avow_client_release(s.client);
     avow_session_close(&s);
     return code;
 }

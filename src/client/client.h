@@ -97,6 +97,7 @@ struct avow_client {
 
     char job[AVOW_JOB_UUID_LEN + 1];
     char formation[AVOW_JOB_UUID_LEN + 1];
+    bool proposed; /* nodes may know of it */
     struct avow_buf manifest;
     struct avow_buf roster;
     uint8_t roster_digest[32];
@@ -140,6 +141,12 @@ AVOW_MUST_USE int avow_client_attest(struct avow_client *c, struct avow_error *e
  * What was begun on the nodes is taken back unless it succeeded. */
 AVOW_MUST_USE int avow_client_form(struct avow_client *c, struct avow_error *err);
 
+/*
+ * Take the formation back on every node, if there is one: its job has ended, or none will come of
+ * it. Best effort: a node that does not hear it, or whose job still runs, lets it expire later.
+ */
+void avow_client_release(struct avow_client *c);
+
 /* Submit the job to the formed group: files, then start. */
 AVOW_MUST_USE int avow_client_submit(struct avow_client *c, struct avow_error *err);
 
@@ -172,6 +179,7 @@ struct avow_node_call {
     struct avow_bytes raw;      /* body, if not JSON */
     uint32_t timeout_ms;        /* 0: AVOW_NODE_TIMEOUT_MS */
     uint32_t busy_ms;           /* how long a "busy" is waited out, besides the usual tries */
+    bool single;                /* one try: it matters little whether it succeeds */
     bool once;                  /* repeating it after it may have been carried out does harm */
     int also;                   /* an HTTP status besides 2xx whose body is wanted, or 0 */
     struct avow_buf *raw_reply; /* instead of JSON, or NULL */

@@ -9,6 +9,7 @@
 #define ROSTER "/v1/mutual-attestation/roster"
 #define VERIFY "/v1/mutual-attestation/verify"
 #define CONFIRM "/v1/mutual-attestation/confirm"
+#define RELEASE_TIMEOUT_MS 5000
 #define CONFIRM_TIMEOUT_MS 15000 /* the node answers within 10 s */
 
 static int no_memory(struct avow_error *err)
@@ -251,23 +252,29 @@ static int confirm(struct avow_node *n, void *ctx, struct avow_error *err)
 
 /* ---- together ---- */
 
-static int abandon_one(struct avow_node *n, void *ctx, struct avow_error *err)
+static int release_one(struct avow_node *n, void *ctx, struct avow_error *err)
 {
-    struct avow_node_call call = { .method = "DELETE", .path = ctx, .timeout_ms = 5000 };
+    struct avow_node_call call = {
+        .method = "DELETE", .path = ctx, .timeout_ms = RELEASE_TIMEOUT_MS, .single = true
+    };
 
+    if (n->lost)
+        return 0;
     return avow_node_call(n, &call, NULL, err);
 }
 
-/* Best effort: a node that does not hear it lets the formation expire. */
-static void abandon(struct avow_client *c)
+void avow_client_release(struct avow_client *c)
 {
     bool stopped = atomic_exchange_explicit(&c->stop, false, memory_order_relaxed);
     char path[96];
     int rc = 0;
 
+    if (!c->proposed)
+        return;
+    c->proposed = false;
     (void)snprintf(path, sizeof path, "/v1/mutual-attestation/%s", c->formation);
-    rc = avow_client_each(c, false, abandon_one, path, NULL);
-    (void)rc;
+    rc = avow_client_each(c, false, release_one, path, NULL);
+    (void)rc; /* a node that does not hear it lets the formation expire */
     if (stopped)
         atomic_store_explicit(&c->stop, true, memory_order_relaxed);
 }
@@ -305,10 +312,11 @@ int avow_client_form(struct avow_client *c, struct avow_error *err)
     AVOW_TRY(avow_plan_manifest(c->plan, c->job, &c->manifest, err));
     (void)json_array_clear(c->pairs);
     (void)json_array_clear(c->links);
+    c->proposed = true;
     rc = form(c, err);
     c->phases.formation_ms = avow_now_ms() - began;
     if (rc != 0)
-        abandon(c);
+        avow_client_release(c);
     else
         avow_client_emit(c, NULL, "formed", json_object());
     return rc;

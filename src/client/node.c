@@ -259,8 +259,9 @@ int avow_node_call(struct avow_node *n, const struct avow_node_call *call, json_
         rc = call_once(n, call, &rq, reply, &e);
         if (rc == -AVOW_E_NETWORK && call->once && !avow_wire_unsent(n->wire))
             break;
-    } while (rc < 0 && (waited_out(n, rc, busy_until) ||
-                        avow_node_backoff(n, n->wire, call->path, ++failed, &e)));
+    } while (
+        rc < 0 && !call->single &&
+        (waited_out(n, rc, busy_until) || avow_node_backoff(n, n->wire, call->path, ++failed, &e)));
     if (rc < 0 && err && !err->code)
         *err = e;
     return rc;

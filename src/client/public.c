@@ -73,7 +73,12 @@ int avow_submit_job(struct avow_owner *c)
 
     AVOW_TRY(begin(c));
     rc = avow_client_form(c->client, &c->err);
-    return rc == 0 ? avow_client_submit(c->client, &c->err) : rc;
+    if (rc != 0)
+        return rc;
+    rc = avow_client_submit(c->client, &c->err);
+    if (rc != 0)
+        avow_client_release(c->client);
+    return rc;
 }
 
 int avow_monitor_job(struct avow_owner *c, avow_owner_event_fn fn, void *ctx)
@@ -95,7 +100,9 @@ int avow_fetch_results(struct avow_owner *c, const char *dir)
     AVOW_TRY(begin(c));
     if (!c->client->job[0])
         return AVOW_FAIL(&c->err, STATE, "no job was submitted");
-    return avow_client_fetch(c->client, dir, &c->err);
+    AVOW_TRY(avow_client_fetch(c->client, dir, &c->err));
+    avow_client_release(c->client);
+    return 0;
 }
 
 int avow_cancel_job(struct avow_owner *c, const char *reason)

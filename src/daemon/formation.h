@@ -25,8 +25,9 @@ struct avow_policy;
 struct avow_anchors;
 struct avow_pool;
 
-#define AVOW_FORMATIONS_MAX 32
-#define AVOW_FORMATION_IDLE_S 600 /* then it is forgotten, unless held */
+#define AVOW_FORMATIONS_MAX 32       /* of all clients */
+#define AVOW_FORMATIONS_CLIENT_MAX 8 /* of one client, besides those that its jobs use */
+#define AVOW_FORMATION_IDLE_S 600    /* then it is forgotten, unless held */
 #define AVOW_CONFIRM_MS 10000
 
 /* All outlive the formations. */

@@ -7,6 +7,17 @@
 #include "daemon/formation_internal.h"
 #include "daemon/log.h"
 
+/* Formations of this client that no job uses: not formed yet, or idle. */
+static size_t count_unused(const struct avow_formations *fs, const uint8_t owner[32])
+{
+    size_t n = 0;
+
+    for (const struct avow_formation *f = fs->first; f; f = f->next)
+        if (!f->holds && memcmp(f->owner, owner, 32) == 0)
+            n++;
+    return n;
+}
+
 /* Room for it: no older epoch in use, and not too many others. */
 static int make_room(struct avow_formations *fs, const struct avow_formation *f,
                      struct avow_error *err)
@@ -25,6 +36,11 @@ static int make_room(struct avow_formations *fs, const struct avow_formation *f,
                          (unsigned long long)old->proposal.epoch);
     if (!old && fs->n >= AVOW_FORMATIONS_MAX)
         return AVOW_FAIL(err, BUSY, "%zu formations at once", fs->n);
+    if (!old && count_unused(fs, f->owner) >= AVOW_FORMATIONS_CLIENT_MAX)
+        return AVOW_FAIL(err, BUSY,
+                         "this client has %u formations that no job uses; delete one, or wait: "
+                         "each is forgotten after %d s without use",
+                         AVOW_FORMATIONS_CLIENT_MAX, AVOW_FORMATION_IDLE_S);
     if (old)
         avow_formation_delete(old, "another epoch takes its place");
     return 0;

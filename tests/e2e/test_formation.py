@@ -18,6 +18,7 @@ class Formation(ClusterTest):
         self.clients = {n.name: n.client() for n in self.cluster.nodes}
         for c in self.clients.values():
             self.addCleanup(c.close)
+        self.proposed = set()
         self.uuid = str(uuid.uuid4())
         with open(self.cluster.write_policy("formation-policy.yaml")) as f:
             self.policy = canonical(json.load(f))
@@ -27,6 +28,12 @@ class Formation(ClusterTest):
             "env": {}, "time_limit_ms": 10000, "outputs_max": 1 << 20,
             "nodes": [{"name": n.name, "tee": n.tee, "ranks": 1, "inputs": []} for n in self.cluster.nodes],
         })
+
+    def tearDown(self):
+        for one in self.proposed:
+            for c in self.clients.values():
+                status, reply = c.call("DELETE", "/v1/mutual-attestation/" + one)
+                self.assertIn(status, (200, 404), reply)
 
     def members(self):
         return [{"name": n.name, "tee": n.tee, "address": n.nodes} for n in self.cluster.nodes]
@@ -39,6 +46,7 @@ class Formation(ClusterTest):
             body.update(change)
             status, reply = self.clients[node.name].call("POST", "/v1/mutual-attestation/propose", body)
             self.assertEqual(status, 200, reply)
+            self.proposed.add(self.uuid)
             entries[node.name] = reply
         return entries
 

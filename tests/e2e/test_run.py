@@ -83,6 +83,15 @@ class Run(ClusterTest):
         for phase in ("attest", "formation", "submit", "run", "fetch"):
             self.assertGreater(report["phases_ms"][phase], 0)
 
+    def test_formation_is_taken_back(self):
+        """Each run ends with its formation deleted on every node: nobody reaches a limit by running one job after another."""
+        formation = self.cluster.report()["formation"]
+        for node in self.cluster.nodes:
+            client = node.client()
+            self.addCleanup(client.close)
+            status, reply = client.call("DELETE", "/v1/mutual-attestation/" + formation)
+            self.assertEqual((status, reply["error"]["code"]), (404, "notfound"), reply)
+
     def test_accuracy(self):
         self.check(self.result, 0, "accuracy")
         sums = [json.load(open(p)) for p in self.find("summary.json")]

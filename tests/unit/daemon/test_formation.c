@@ -329,10 +329,28 @@ static void manifest_text(struct avow_buf *out)
     free(m.nodes);
 }
 
-static void propose(uint64_t epoch, struct avow_roster *r)
+/* What is sent to @n to propose formation @uuid. */
+static json_t *proposal(const char *uuid, uint64_t epoch, const struct node *n)
 {
     avow_auto(avow_buf_done) struct avow_buf manifest = AVOW_BUF(AVOW_MANIFEST_MAX);
     avow_autojson json_t *members = json_array();
+
+    manifest_text(&manifest);
+    for (size_t i = 0; i < n_nodes; i++) {
+        char address[32];
+
+        snprintf(address, sizeof address, "127.0.0.1:%u", nodes[i].port);
+        json_array_append_new(members, json_pack("{s:s,s:s,s:s}", "name", nodes[i].name, "tee",
+                                                 avow_tee_name(nodes[i].tee), "address", address));
+    }
+    return json_pack("{s:s,s:I,s:s,s:s,s:s,s:O}", "formation", uuid, "epoch", (json_int_t)epoch,
+                     "manifest", avow_buf_cstr(&manifest), "policy", policy, "member", n->name,
+                     "members", members);
+}
+
+static void propose(uint64_t epoch, struct avow_roster *r)
+{
+    avow_auto(avow_buf_done) struct avow_buf manifest = AVOW_BUF(AVOW_MANIFEST_MAX);
 
     manifest_text(&manifest);
     *r = (struct avow_roster){ .epoch = epoch, .n = n_nodes };
@@ -341,20 +359,9 @@ static void propose(uint64_t epoch, struct avow_roster *r)
     assert_int_equal(avow_sha256(avow_buf_view(&manifest), r->manifest), 0);
     assert_int_equal(avow_sha256(avow_bytes_str(policy), r->policy), 0);
     for (size_t i = 0; i < n_nodes; i++) {
-        char address[32];
-
-        snprintf(address, sizeof address, "127.0.0.1:%u", nodes[i].port);
-        json_array_append_new(members, json_pack("{s:s,s:s,s:s}", "name", nodes[i].name, "tee",
-                                                 avow_tee_name(nodes[i].tee), "address", address));
-    }
-    for (size_t i = 0; i < n_nodes; i++) {
         struct avow_member *m = &r->members[i];
-        avow_autojson json_t *reply =
-            call(&nodes[i], "POST", "/v1/mutual-attestation/propose",
-                 json_pack("{s:s,s:I,s:s,s:s,s:s,s:O}", "formation", formation, "epoch",
-                           (json_int_t)epoch, "manifest", avow_buf_cstr(&manifest), "policy",
-                           policy, "member", nodes[i].name, "members", members),
-                 200);
+        avow_autojson json_t *reply = call(&nodes[i], "POST", "/v1/mutual-attestation/propose",
+                                           proposal(formation, epoch, &nodes[i]), 200);
 
         memcpy(m->name, nodes[i].name, sizeof nodes[i].name);
         m->tee = nodes[i].tee;
@@ -1033,6 +1040,32 @@ static void quotes_are_limited(void **state)
     tear_down();
 }
 
+/* One client cannot take all the room, and gets back what it gives up. */
+static void unused_formations_of_a_client_are_limited(void **state)
+{
+    const struct avow_sim_vm vms[] = { snp, tdx };
+    const char path[] = "/v1/mutual-attestation/propose";
+    char uuid[37];
+    char one[80];
+    json_t *reply = NULL;
+
+    (void)state;
+    set_up(vms, 2);
+    for (unsigned i = 0; i < AVOW_FORMATIONS_CLIENT_MAX; i++) {
+        snprintf(uuid, sizeof uuid, "6ba7b810-9dad-41d1-80b4-%012x", i);
+        json_decref(call(&nodes[0], "POST", path, proposal(uuid, 1, &nodes[0]), 200));
+    }
+    /* another epoch of one of them takes no more room */
+    json_decref(call(&nodes[0], "POST", path, proposal(uuid, 2, &nodes[0]), 200));
+    reply = call(&nodes[0], "POST", path, proposal(formation, 1, &nodes[0]), 429);
+    assert_non_null(strstr(client_body(&nodes[0].client), "8 formations that no job uses"));
+    json_decref(reply);
+    snprintf(one, sizeof one, "/v1/mutual-attestation/%s", uuid);
+    json_decref(call(&nodes[0], "DELETE", one, NULL, 200));
+    json_decref(call(&nodes[0], "POST", path, proposal(formation, 1, &nodes[0]), 200));
+    tear_down();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -1052,6 +1085,7 @@ int main(void)
         cmocka_unit_test(reserved_frame_breaks_the_link),
         cmocka_unit_test(spliced_connection_is_refused),
         cmocka_unit_test(formation_belongs_to_its_client),
+        cmocka_unit_test(unused_formations_of_a_client_are_limited),
     };
 
     signal(SIGPIPE, SIG_IGN);
