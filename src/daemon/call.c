@@ -466,47 +466,6 @@ int avow_stream_send(struct avow_stream *s, uint64_t id, const char *event, cons
     return 0;
 }
 
-/* The connection is idle: nothing queued, no callback of an earlier write still to come. */
-static void stream_finish(struct avow_stream *s)
-{
-    struct avow_call *c = s->call;
-
-    reading_as_usual(c);
-    evhttp_send_reply_end(c->req);
-    c->stream = NULL;
-    call_free(c);
-    free(s);
-}
-
-static void stream_drain(struct avow_stream *s);
-
-static void on_written(struct evhttp_connection *evcon, void *arg)
-{
-    struct avow_stream *s = arg;
-
-    (void)evcon;
-    if (queued(s) > 0)
-        stream_drain(s); /* that was about an earlier write */
-    else
-        stream_finish(s);
-}
-
-static void stream_drain(struct avow_stream *s)
-{
-    struct evbuffer *chunk = evbuffer_new();
-
-    if (!chunk)
-        abort(); /* as evhttp itself would have to */
-    evbuffer_add(chunk, ":\n\n", 3);
-    evhttp_send_reply_chunk_with_cb(s->call->req, chunk, on_written, s);
-    evbuffer_free(chunk);
-}
-
-/*
- * libevent 2.1 takes the first write callback after evhttp_send_reply_end for the end of the reply
- * and stops writing. Over TLS these callbacks are deferred: one of an earlier chunk would cut off
- * what is still queued. So a last comment is awaited first, and the reply ended when it is out.
- */
 /*
  * libevent runs the callback of a drained buffer later in the loop. One that is still to run when
  * the reply ends would be taken for the end's own: evhttp would turn to reading with the last

@@ -9,18 +9,18 @@
 #include "evidence/snp.h"
 #include "test.h"
 
-#define TEST_PATH 4096
 #define TEST_DIRS 64
 
 /* Sub-folders of vectors/@class by name; their number. */
 static inline size_t test_dirs(const char *class, char names[TEST_DIRS][128])
 {
-    char path[TEST_PATH];
+    avow_autofree char *path = NULL;
     DIR *d = NULL;
     const struct dirent *e = NULL;
     size_t n = 0;
 
-    snprintf(path, sizeof path, "%s/%s", test_vectors(), class);
+    if (asprintf(&path, "%s/%s", test_vectors(), class) < 0)
+        return 0;
     d = opendir(path);
     assert_non_null(d);
     while ((e = readdir(d)) != NULL && n < TEST_DIRS)
@@ -34,9 +34,10 @@ static inline size_t test_dirs(const char *class, char names[TEST_DIRS][128])
 static inline uint8_t *test_vector(const char *class, const char *dir, const char *file,
                                    size_t *len)
 {
-    char path[TEST_PATH];
+    avow_autofree char *path = NULL;
 
-    snprintf(path, sizeof path, "%s/%s/%s/%s", test_vectors(), class, dir, file);
+    if (asprintf(&path, "%s/%s/%s/%s", test_vectors(), class, dir, file) < 0)
+        return NULL;
     return test_read_file(path, len);
 }
 

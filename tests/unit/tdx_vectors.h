@@ -10,7 +10,6 @@
 #include "evidence/bundle.h"
 #include "test.h"
 
-#define TEST_PATH 4096
 #define TEST_DIRS 64
 #define TEST_DER_MAX (1u << 20)
 
@@ -26,12 +25,13 @@ struct tdx_vector {
 /* Sub-folders of vectors/@class; their number. */
 static inline size_t tdx_dirs(const char *class, char names[TEST_DIRS][128])
 {
-    char path[TEST_PATH];
+    avow_autofree char *path = NULL;
     DIR *d = NULL;
     const struct dirent *e = NULL;
     size_t n = 0;
 
-    snprintf(path, sizeof path, "%s/%s", test_vectors(), class);
+    if (asprintf(&path, "%s/%s", test_vectors(), class) < 0)
+        return 0;
     d = opendir(path);
     assert_non_null(d);
     while ((e = readdir(d)) != NULL && n < TEST_DIRS)
@@ -43,9 +43,10 @@ static inline size_t tdx_dirs(const char *class, char names[TEST_DIRS][128])
 
 static inline uint8_t *tdx_file(const char *class, const char *dir, const char *file, size_t *len)
 {
-    char path[TEST_PATH];
+    avow_autofree char *path = NULL;
 
-    snprintf(path, sizeof path, "%s/%s/%.255s/%s", test_vectors(), class, dir, file);
+    if (asprintf(&path, "%s/%s/%.255s/%s", test_vectors(), class, dir, file) < 0)
+        return NULL;
     return test_read_file(path, len);
 }
 
@@ -82,13 +83,14 @@ static inline void tdx_put_pem(struct tdx_vector *v, const char *class, const ch
  * that were stored without it. */
 static inline void tdx_put_crl_of(struct tdx_vector *v, const char *prefix, int64_t now)
 {
-    char path[TEST_PATH];
+    avow_autofree char *path = NULL;
     struct avow_error err = { 0 };
     const struct dirent *e = NULL;
     DIR *d = NULL;
     bool found = false;
 
-    snprintf(path, sizeof path, "%s/intel-crl", test_vectors());
+    if (asprintf(&path, "%s/intel-crl", test_vectors()) < 0)
+        return;
     d = opendir(path);
     assert_non_null(d);
     while (!found && (e = readdir(d)) != NULL) {

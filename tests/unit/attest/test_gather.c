@@ -103,7 +103,7 @@ static void crls_come_as_der_or_pem(void **state)
     avow_auto(avow_bundle_done) struct avow_bundle b = { 0 };
     avow_auto(avow_buf_done) struct avow_buf pem = AVOW_BUF(1u << 20);
     avow_autofree uint8_t *der = NULL;
-    char path[TEST_PATH];
+    char path[8192];
     struct avow_bytes files[3];
     struct avow_error err = { 0 };
     size_t n = 0;

@@ -63,17 +63,14 @@ static void channel_statement_is_exact(void **state)
                      -AVOW_E_INVAL);
 }
 
+/* one byte more than a name may have */
+#define TOO_LONG "0123456789012345678901234567890123456789012345678901234567890123"
+
 static void formation_statement_is_exact(void **state)
 {
-    static const char *const bad[] = { "",
-                                       "A",
-                                       "a\"b",
-                                       "a b",
-                                       "\x7f",
-                                       "n\xc3\xa9",
-                                       "a.b",
-                                       "0123456789012345678901234567890123456789012345678901234567"
-                                       "890123" };
+    static const char *const bad[] = {
+        "", "A", "a\"b", "a b", "\x7f", "n\xc3\xa9", "a.b", TOO_LONG
+    };
     uint8_t h[32];
     avow_auto(avow_buf_done) struct avow_buf out = AVOW_BUF(1024);
 
