@@ -11,6 +11,7 @@
 #include "daemon/peer.h"
 #include "daemon/pool.h"
 #include "daemon/proposal.h"
+#include "daemon/quiet.h"
 #include "policy/verdict.h"
 
 #define AVOW_CONNECT_RETRY_MS 200
@@ -88,6 +89,7 @@ struct avow_formations {
     struct avow_formation *first;
     size_t n;
     struct event sweep;
+    struct avow_quiet not_linked; /* links that strangers may ask for */
     struct avow_formation_user user;
 };
 

@@ -369,8 +369,8 @@ void avow_formations_incoming(void *fs, struct avow_link *l, const struct avow_h
     struct avow_error err = { 0 };
 
     if (find_incoming(fs, l, hello, &p, &err) < 0) {
-        avow_log(AVOW_LOG_WARNING, "link-refused", "code=%s text=\"%s\"", avow_err_name(err.code),
-                 err.text);
+        avow_quiet_log(&((struct avow_formations *)fs)->not_linked, "code=%s text=\"%s\"",
+                       avow_err_name(err.code), err.text);
         avow_link_close(l);
         return;
     }

@@ -9,8 +9,11 @@
 #include "daemon/log.h"
 #include "daemon/peer.h"
 #include "daemon/pool.h"
+#include "daemon/quiet.h"
 #include "daemon/status.h"
 #include "fabric/broker.h"
+
+#define REQUEST_FAILED "method=%s route=%s status=%d code=%s text=\"%s\""
 
 struct avow_node {
     const struct avow_config *cfg;
@@ -30,6 +33,8 @@ struct avow_node {
     struct avow_jobs *jobs;
     struct avow_status *status;
     char api[300], nodes[300]; /* where it listens */
+    /* what strangers cause */
+    struct avow_quiet dropped, not_fabric, not_trusted;
 };
 
 static bool on_authorised(void *ctx, const uint8_t spki[32])
@@ -44,14 +49,17 @@ static void on_served(void *ctx, const struct avow_served *s)
 
     snprintf(label, sizeof label, "status=%d", s->status);
     avow_metrics_count(n->metrics, "requests", "API requests by status", label, 1);
-    avow_metrics_observe(n->metrics, "request_seconds", "Time to answer an API request", NULL,
-                         s->seconds);
+    avow_metrics_observe(n->metrics, "request_seconds", "Time to answer an API request", NULL, s->seconds);
     if (!s->code)
         return;
     snprintf(label, sizeof label, "code=%s", avow_err_name(s->code));
     avow_metrics_count(n->metrics, "errors", "Refused or failed requests by code", label, 1);
-    avow_log(AVOW_LOG_NOTICE, "request-failed", "method=%s route=%s status=%d code=%s text=\"%s\"",
-             s->method, s->pattern, s->status, avow_err_name(s->code), s->text);
+    if (s->code == AVOW_E_UNTRUSTED)
+        avow_quiet_log(&n->not_trusted, REQUEST_FAILED, s->method, s->pattern, s->status,
+                       avow_err_name(s->code), s->text);
+    else
+        avow_log(AVOW_LOG_NOTICE, "request-failed", REQUEST_FAILED, s->method, s->pattern,
+                 s->status, avow_err_name(s->code), s->text);
 }
 
 static void on_incoming(void *ctx, struct avow_link *l, const struct avow_hello *hello,
@@ -71,15 +79,15 @@ static void on_dropped(void *ctx, const char *why)
 
     avow_metrics_count(n->metrics, "node_port_dropped",
                        "Connections to the node port that came to nothing", NULL, 1);
-    avow_log(AVOW_LOG_INFO, "connection-dropped", "text=\"%s\"", why);
+    avow_quiet_log(&n->dropped, "text=\"%s\"", why);
 }
 
 static void on_auth_failed(void *ctx, const char *job, uint32_t peer_node, const char *text)
 {
     struct avow_node *n = ctx;
 
-    avow_log(AVOW_LOG_WARNING, "fabric-auth-failed", "job=%s peer=%u text=\"%s\"",
-             job[0] ? job : "none", peer_node, text);
+    avow_quiet_log(&n->not_fabric, "job=%s peer=%u text=\"%s\"", job[0] ? job : "none", peer_node,
+                   text);
     if (n->jobs)
         avow_jobs_auth_failed(n->jobs, job, peer_node, text);
 }
@@ -228,6 +236,9 @@ int avow_node_new(struct event_base *base, const struct avow_config *cfg, struct
         return AVOW_FAIL(err, NOMEM, "out of memory");
     n->cfg = cfg;
     n->base = base;
+    avow_quiet_init(&n->dropped, base, AVOW_LOG_INFO, "connection-dropped");
+    avow_quiet_init(&n->not_fabric, base, AVOW_LOG_WARNING, "fabric-auth-failed");
+    avow_quiet_init(&n->not_trusted, base, AVOW_LOG_NOTICE, "request-failed");
     AVOW_TRY(make_identity(n, err));
     AVOW_TRY(make_ports(n, err));
     AVOW_TRY(make_services(n, err));
@@ -257,6 +268,9 @@ void avow_node_free(struct avow_node *n)
     /* libevent lets go of TLS connections from its loop */
     event_base_loop(n->base, EVLOOP_NONBLOCK);
     avow_leaf_free(n->leaf);
+    avow_quiet_done(&n->dropped);
+    avow_quiet_done(&n->not_fabric);
+    avow_quiet_done(&n->not_trusted);
     free(n);
 }
 
