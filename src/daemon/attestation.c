@@ -31,7 +31,7 @@ int avow_identity_bundle(struct avow_identity *id, struct avow_metrics *metrics,
     rc = avow_source_bundle(id->source, statement, out, err);
     avow_metrics_count(metrics, "quotes", "Quotes asked of the TEE",
                        rc < 0 ? "result=failed" : "result=made", 1);
-    avow_metrics_observe(metrics, "quote_seconds", "Time of one quote", NULL,
+    avow_metrics_observe(metrics, "quote", "Time of one quote", NULL,
                          (double)(avow_now_ns() - began) / 1e9);
     return rc;
 }

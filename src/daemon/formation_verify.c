@@ -75,8 +75,8 @@ static void log_verdict(const struct avow_formation *f, const struct avow_judged
                  why ? why->code : "none", hex, why ? why->text : "no reason passed");
     avow_metrics_count(f->all->cfg.metrics, "attestations", "Evidence of other nodes judged",
                        avow_verdict_accepts(j->verdict) ? "result=accepted" : "result=refused", 1);
-    avow_metrics_observe(f->all->cfg.metrics, "attestation_seconds",
-                         "Time to judge one piece of evidence", NULL, j->ms / 1e3);
+    avow_metrics_observe(f->all->cfg.metrics, "attestation", "Time to judge one piece of evidence",
+                         NULL, j->ms / 1e3);
 }
 
 /* A key that gives no secret is refused like any other flaw of the evidence that carries it. */

@@ -49,7 +49,7 @@ static void on_served(void *ctx, const struct avow_served *s)
 
     snprintf(label, sizeof label, "status=%d", s->status);
     avow_metrics_count(n->metrics, "requests", "API requests by status", label, 1);
-    avow_metrics_observe(n->metrics, "request_seconds", "Time to answer an API request", NULL, s->seconds);
+    avow_metrics_observe(n->metrics, "request", "Time to answer an API request", NULL, s->seconds);
     if (!s->code)
         return;
     snprintf(label, sizeof label, "code=%s", avow_err_name(s->code));

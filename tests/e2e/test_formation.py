@@ -339,7 +339,9 @@ class Channel(ClusterTest):
         status, text = client.call("GET", "/v1/metrics")
         self.assertEqual(status, 200)
         self.assertTrue(text.decode().endswith("# EOF\n"))
-        self.assertIn("avow_", text.decode())
+        for name in ("avow_request_seconds_count", "avow_quote_seconds_count", "avow_requests_total{"):
+            self.assertIn("\n" + name, text.decode())
+        self.assertNotIn("seconds_seconds", text.decode())
         client.close()
 
     def test_openapi(self):
