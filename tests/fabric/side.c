@@ -967,6 +967,77 @@ static void last_server(void)
     }
 }
 
+/* ---- exit: many connections whose peer does not read hold up the end of a process as one does
+ * ----
+ */
+
+#define STUCK 6
+#define STUCK_END_MS 6000 /* one takes 2 s; one after the other would take 12 s */
+
+static void fill(int s)
+{
+    static const char data[60000];
+    int small = 4096;
+
+    CHECK(setsockopt(s, SOL_SOCKET, SO_SNDBUF, &small, sizeof small) == 0);
+    set_nonblock(s);
+    while (write(s, data, sizeof data) > 0)
+        ;
+    CHECK(errno == EAGAIN);
+}
+
+static void exit_client(void)
+{
+    struct timespec began = { 0 };
+    struct timespec ended = { 0 };
+    int ready[2];
+    int status = 0;
+    int control = dial(0);
+    pid_t pid = 0;
+    char byte = 0;
+
+    write_all(control, "c", 1);
+    CHECK(pipe(ready) == 0);
+    pid = fork();
+    if (pid == 0) {
+        int s[STUCK];
+
+        for (int i = 0; i < STUCK; i++) {
+            s[i] = dial(0);
+            fill(s[i]);
+        }
+        write_all(dial(0), "last", 4); /* its end can go at once, and does, though time is up */
+        CHECK(write(ready[1], "r", 1) == 1);
+        exit(0);
+    }
+    CHECK(read(ready[0], &byte, 1) == 1);
+    (void)clock_gettime(CLOCK_MONOTONIC, &began);
+    CHECK(waitpid(pid, &status, 0) == pid && status == 0);
+    (void)clock_gettime(CLOCK_MONOTONIC, &ended);
+    CHECK((ended.tv_sec - began.tv_sec) * 1000 + (ended.tv_nsec - began.tv_nsec) / 1000000 <
+          STUCK_END_MS);
+    write_all(control, "d", 1);
+    expect_end(control);
+}
+
+static void exit_server(void)
+{
+    int l = listen_at(PORT);
+    int control = accept(l, NULL, NULL);
+    int last = -1;
+
+    CHECK(control >= 0);
+    expect_text(control, "c");
+    for (int i = 0; i < STUCK; i++)
+        CHECK(accept(l, NULL, NULL) >= 0);
+    last = accept(l, NULL, NULL);
+    CHECK(last >= 0);
+    expect_text(control, "d");
+    expect_text(last, "last");
+    expect_end(last);
+    close(control);
+}
+
 /* ---- killed: a peer that dies is not an orderly end ---- */
 
 static void killed_client(void)
@@ -1263,10 +1334,11 @@ static const struct side_case cases[] = {
     { "inherited", inherited, inherited },         { "forms", forms_client, forms_server },
     { "bulk", bulk_client, bulk_server },          { "full", full_client, full_server },
     { "half", half_client, half_server },          { "last", last_client, last_server },
-    { "killed", killed_client, killed_server },    { "threads", threads_client, threads_server },
-    { "deny", deny_client, deny_server },          { "listen", listen_client, listen_server },
-    { "gone", gone_client, gone_server },          { "stream", stream_client, stream_server },
-    { "blocked", blocked_client, refused_server }, { "denied", denied_client, refused_server },
+    { "exit", exit_client, exit_server },          { "killed", killed_client, killed_server },
+    { "threads", threads_client, threads_server }, { "deny", deny_client, deny_server },
+    { "listen", listen_client, listen_server },    { "gone", gone_client, gone_server },
+    { "stream", stream_client, stream_server },    { "blocked", blocked_client, refused_server },
+    { "denied", denied_client, refused_server },
 };
 
 int main(int argc, char **argv)

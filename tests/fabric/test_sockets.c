@@ -228,10 +228,10 @@ static void test_handshake_attacked(void **state)
 
 int main(int argc, char **argv)
 {
-    static const char *names[] = { "echo", "nonblock", "refused", "ready",   "before",
-                                   "dup",  "fork",     "exec",    "forms",   "bulk",
-                                   "full", "half",     "last",    "killed",  "threads",
-                                   "deny", "listen",   "gone",    "rawfork", "low" };
+    static const char *names[] = { "echo",    "nonblock", "refused", "ready", "before", "dup",
+                                   "fork",    "exec",     "forms",   "bulk",  "full",   "half",
+                                   "last",    "killed",   "threads", "deny",  "listen", "gone",
+                                   "rawfork", "low",      "exit" };
     enum { N_NAMES = sizeof names / sizeof *names };
     struct CMUnitTest tests[N_NAMES + 8] = { 0 };
     const struct CMUnitTest others[] = {

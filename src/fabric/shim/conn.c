@@ -279,6 +279,11 @@ static int64_t now_ms(void)
     return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
+int64_t conn_linger(void)
+{
+    return now_ms() + SHIM_LINGER_MS;
+}
+
 static bool flush_until(struct conn *c, int fd, int64_t deadline)
 {
     while (flush(c, fd, MSG_DONTWAIT | MSG_NOSIGNAL) != 0) {
@@ -292,22 +297,26 @@ static bool flush_until(struct conn *c, int fd, int64_t deadline)
     return true;
 }
 
-void conn_end(struct conn *c, int fd)
+void conn_end(struct conn *c, int fd, int64_t deadline_ms)
 {
-    int64_t deadline = now_ms() + SHIM_LINGER_MS;
+    int64_t left = deadline_ms - now_ms();
     struct timespec until = { 0 };
 
     if (!shim_is_original())
         return;
     (void)clock_gettime(CLOCK_REALTIME, &until); /* what pthread_mutex_timedlock counts by */
-    until.tv_sec += SHIM_LINGER_MS / 1000;
+    if (left > 0) {
+        until.tv_nsec += left % 1000 * 1000000;
+        until.tv_sec += left / 1000 + until.tv_nsec / 1000000000;
+        until.tv_nsec %= 1000000000;
+    }
     if (pthread_mutex_timedlock(&c->tx_lock, &until) != 0)
         return; /* another thread is stuck in a send: the peer sees an end without an end record */
-    if (!c->tx_ended && flush_until(c, fd, deadline)) {
+    if (!c->tx_ended && flush_until(c, fd, deadline_ms)) {
         c->tx_ended = true;
         if (avow_record_seal(&c->tx, NULL, 0, c->out, &c->out_len) == 0) {
             c->out_off = 0;
-            (void)flush_until(c, fd, deadline);
+            (void)flush_until(c, fd, deadline_ms);
         }
     }
     pthread_mutex_unlock(&c->tx_lock);

@@ -68,8 +68,11 @@ ssize_t conn_send(struct conn *c, int fd, const struct iovec *v, size_t n, int f
 ssize_t conn_recv(struct conn *c, int fd, const struct iovec *v, size_t n, int flags);
 /* Bytes that can be read without waiting. */
 int conn_available(struct conn *c, int fd);
-/* Send what is sealed, and the end record, within SHIM_LINGER_MS. */
-void conn_end(struct conn *c, int fd);
+/* Send what is sealed, and the end record, until @deadline_ms at the latest; what can go at once
+ * goes even after it. */
+void conn_end(struct conn *c, int fd, int64_t deadline_ms);
+/* The deadline of an end that begins now: SHIM_LINGER_MS. */
+int64_t conn_linger(void);
 /* In the child of a fork: forget the keys; the locks' owners do not exist here. */
 void conn_abandon(struct conn *c);
 void conn_abandoned(void); /* after the last of them */

@@ -398,7 +398,7 @@ SHIM_EXPORT int shutdown(int fd, int how)
         if (ours && (how == SHUT_RD || how == SHUT_RDWR))
             atomic_store(&c->rx_shut, true);
         if (ours && (how == SHUT_WR || how == SHUT_RDWR))
-            conn_end(c, fd);
+            conn_end(c, fd, conn_linger());
         conn_put(c);
         if (!ours) {
             errno = ENOTCONN;
@@ -431,7 +431,7 @@ static void closing(int fd)
         return;
     if (table_is_last(c)) {
         if (!close_is_abortive(fd))
-            conn_end(c, fd);
+            conn_end(c, fd, conn_linger());
         /* from here to the kernel's close another thread's write would find no table entry */
         (void)real()->shutdown(fd, SHUT_WR);
     }

@@ -103,9 +103,12 @@ static void in_child(void)
 
 /* ---- exit ---- */
 
-/* The ends of connections that the program left open. */
+/* The ends of connections that the program left open: all of them together may take as long as
+ * one, or a process with many whose peers do not read would seem to hang. */
 static void at_exit(void)
 {
+    int64_t deadline = conn_linger();
+
     if (!shim_is_owner())
         return;
     for (int fd = 0; fd < table_end(); fd++) {
@@ -113,7 +116,7 @@ static void at_exit(void)
 
         if (!c)
             continue;
-        conn_end(c, fd);
+        conn_end(c, fd, deadline);
         conn_put(c);
     }
 }
