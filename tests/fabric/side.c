@@ -974,16 +974,18 @@ static void last_server(void)
 #define STUCK 6
 #define STUCK_END_MS 6000 /* one takes 2 s; one after the other would take 12 s */
 
+/* Until nothing more goes, and some time after that: the peer's buffers are full, too. */
 static void fill(int s)
 {
     static const char data[60000];
-    int small = 4096;
 
-    CHECK(setsockopt(s, SOL_SOCKET, SO_SNDBUF, &small, sizeof small) == 0);
     set_nonblock(s);
-    while (write(s, data, sizeof data) > 0)
-        ;
-    CHECK(errno == EAGAIN);
+    for (int full = 0; full < 3; full++) {
+        while (write(s, data, sizeof data) > 0)
+            full = 0;
+        CHECK(errno == EAGAIN);
+        pause_ms(50);
+    }
 }
 
 static void exit_client(void)
