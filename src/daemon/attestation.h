@@ -8,11 +8,13 @@
 #define AVOW_DAEMON_ATTESTATION_H
 
 #include "daemon/http.h"
+#include "daemon/pool.h"
 #include "daemon/rate.h"
 #include "obs/metrics.h"
 #include "source/source.h"
 
-#define AVOW_AGAIN_MAX 1024 /* clients remembered; the oldest goes */
+#define AVOW_AGAIN_MAX 1024        /* clients remembered; the oldest goes */
+#define AVOW_QUOTES_WAITING_MAX 64 /* quotes asked for and not yet made; more: busy */
 
 /* What proves this node; borrowed by all who use it. */
 struct avow_identity {
@@ -20,12 +22,25 @@ struct avow_identity {
     const struct avow_leaf *leaf;
     struct avow_source *source;
     struct avow_rate quotes;
+    struct avow_pool *quoter; /* one thread: a source serves one at a time, and may take its time,
+                                 which the loop, that keeps the links alive, has not */
+    unsigned n_quotes;        /* waiting for it */
 };
 
-/* A bundle over @statement, counted and limited. -AVOW_E_BUSY when asked too often. */
-AVOW_MUST_USE int avow_identity_bundle(struct avow_identity *id, struct avow_metrics *metrics,
-                                       struct avow_bytes statement, struct avow_buf *out,
-                                       struct avow_error *err);
+/*
+ * What became of a quote: @bundle is the text, to be kept or copied before the return, or NULL, and
+ * then @err says why not.
+ */
+typedef void (*avow_quote_fn)(void *ctx, struct avow_buf *bundle, const struct avow_error *err);
+
+/*
+ * Ask for a bundle over @statement (copied), counted and limited. If this returns 0, done() is
+ * called once, from the loop, later; at the latest when the quoter is freed. -AVOW_E_BUSY when
+ * asked too often or when too many wait.
+ */
+AVOW_MUST_USE int avow_identity_quote(struct avow_identity *id, struct avow_metrics *metrics,
+                                      struct avow_bytes statement, avow_quote_fn done, void *ctx,
+                                      struct avow_error *err);
 
 struct avow_again; /* table of client key -> again */
 

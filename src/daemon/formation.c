@@ -14,6 +14,8 @@ const char *avow_formation_state_name(enum avow_formation_state s)
         return "resolving";
     case AVOW_FORMATION_PROPOSED:
         return "proposed";
+    case AVOW_FORMATION_QUOTING:
+        return "quoting";
     case AVOW_FORMATION_ROSTERED:
         return "rostered";
     case AVOW_FORMATION_VERIFYING:

@@ -20,6 +20,7 @@
 enum avow_formation_state {
     AVOW_FORMATION_RESOLVING = 1, /* proposed; addresses are being looked up */
     AVOW_FORMATION_PROPOSED,      /* own key and nonce are made */
+    AVOW_FORMATION_QUOTING,       /* has a roster; own evidence is being made */
     AVOW_FORMATION_ROSTERED,      /* own evidence is made */
     AVOW_FORMATION_VERIFYING,
     AVOW_FORMATION_VERIFIED, /* everybody accepted: the pairs have their secrets */
@@ -71,7 +72,7 @@ struct avow_formation {
     struct avow_key x25519; /* wiped once the pairs have their secrets */
     uint8_t x25519_pub[32];
     uint8_t nonce[32];
-    struct avow_roster roster; /* from ROSTERED on */
+    struct avow_roster roster; /* from QUOTING on */
     uint8_t h[32];
     struct avow_buf bundle;     /* own */
     struct avow_judged *judged; /* n; from VERIFYING on */

@@ -204,11 +204,79 @@ static int check_own_entry(const struct avow_formation *f, const struct avow_mem
     return 0;
 }
 
+static void answer_roster(struct avow_formation *f, struct avow_call *c)
+{
+    struct avow_error err = { 0 };
+    json_t *reply = json_pack("{s:s%}", "bundle", avow_buf_cstr(&f->bundle), f->bundle.len);
+
+    if (reply) {
+        avow_call_reply(c, 200, reply);
+        return;
+    }
+    AVOW_FAIL(&err, NOMEM, "out of memory");
+    avow_call_fail(c, &err);
+}
+
+static void refuse_roster(struct avow_call *c, const struct avow_error *err)
+{
+    avow_log(AVOW_LOG_WARNING, "roster-refused", "code=%s text=\"%s\"", avow_err_name(err->code),
+             err->text);
+    if (c)
+        avow_call_fail(c, err);
+}
+
+/* As if there had been no roster. */
+static void forget_roster(struct avow_formation *f)
+{
+    avow_roster_done(&f->roster);
+    avow_buf_reset(&f->bundle);
+    f->state = AVOW_FORMATION_PROPOSED;
+}
+
+static void on_evidence(void *ctx, struct avow_buf *bundle, const struct avow_error *why)
+{
+    struct avow_formation *f = ctx;
+    struct avow_call *c = f->call;
+    struct avow_error err = *why;
+
+    if (!f->deleted) {
+        f->call = NULL;
+        f->touched_ns = avow_now_ns();
+        if (bundle &&
+            (avow_buf_put_bytes(&f->bundle, avow_buf_view(bundle)) < 0 || avow_pairs_new(f) < 0))
+            AVOW_FAIL(&err, NOMEM, "out of memory");
+        if (err.code) {
+            forget_roster(f);
+            refuse_roster(c, &err);
+        } else {
+            f->state = AVOW_FORMATION_ROSTERED;
+            if (c)
+                answer_roster(f, c);
+        }
+    }
+    avow_formation_unref(f);
+}
+
+/* Own evidence over the roster with digest @h, which is known to be right. */
+static int begin_quote(struct avow_formation *f, const uint8_t h[32], struct avow_error *err)
+{
+    avow_auto(avow_buf_done) struct avow_buf statement = AVOW_BUF(AVOW_STATEMENT_MAX);
+    const struct avow_formations_config *cfg = &f->all->cfg;
+
+    AVOW_TRY(
+        avow_formation_statement(h, f->proposal.seats[f->proposal.self].name, &statement, err));
+    avow_buf_reset(&f->bundle);
+    AVOW_TRY(avow_identity_quote(cfg->identity, cfg->metrics, avow_buf_view(&statement),
+                                 on_evidence, f, err));
+    avow_formation_ref(f);
+    return 0;
+}
+
 /* One roster, one bundle: whoever asks again with the same text gets the same. */
-static int join(struct avow_formation *f, const char *text, struct avow_error *err)
+static int join(struct avow_formation *f, struct avow_call *c, const char *text,
+                struct avow_error *err)
 {
     avow_auto(avow_roster_done) struct avow_roster r = { 0 };
-    avow_auto(avow_buf_done) struct avow_buf statement = AVOW_BUF(AVOW_STATEMENT_MAX);
     uint8_t h[32];
 
     AVOW_TRY(avow_roster_parse(avow_bytes_str(text), &r, err));
@@ -220,24 +288,19 @@ static int join(struct avow_formation *f, const char *text, struct avow_error *e
         if (!avow_ct_equal(h, f->h, sizeof h))
             return AVOW_FAIL(err, STATE, "formation %s has another roster already",
                              f->proposal.uuid);
+        answer_roster(f, c);
         return 0;
     }
-    AVOW_TRY(
-        avow_formation_statement(h, f->proposal.seats[f->proposal.self].name, &statement, err));
-    avow_buf_reset(&f->bundle);
-    AVOW_TRY(avow_identity_bundle(f->all->cfg.identity, f->all->cfg.metrics,
-                                  avow_buf_view(&statement), &f->bundle, err));
-    if (avow_pairs_new(f) < 0)
-        return AVOW_FAIL(err, NOMEM, "out of memory");
+    AVOW_TRY(begin_quote(f, h, err));
     memcpy(f->h, h, sizeof h);
     f->roster = r;
     r.members = NULL;
-    f->state = AVOW_FORMATION_ROSTERED;
+    f->state = AVOW_FORMATION_QUOTING;
+    avow_formation_wait(f, c);
     return 0;
 }
 
-static int on_roster(struct avow_formations *fs, struct avow_call *c, json_t **reply,
-                     struct avow_error *err)
+static int on_roster(struct avow_formations *fs, struct avow_call *c, struct avow_error *err)
 {
     static const char *const known[] = { "formation", "roster", NULL };
     struct avow_formation *f = NULL;
@@ -247,21 +310,13 @@ static int on_roster(struct avow_formations *fs, struct avow_call *c, json_t **r
     AVOW_TRY(avow_json_get_str(avow_call_json(c), "roster", &text, err));
     AVOW_TRY(avow_formation_of_call(
         fs, c, 1u << AVOW_FORMATION_PROPOSED | 1u << AVOW_FORMATION_ROSTERED, &f, err));
-    AVOW_TRY(join(f, text, err));
-    *reply = json_pack("{s:s%}", "bundle", avow_buf_cstr(&f->bundle), f->bundle.len);
-    return *reply ? 0 : AVOW_FAIL(err, NOMEM, "out of memory");
+    return join(f, c, text, err);
 }
 
 void avow_formation_on_roster(void *ctx, struct avow_call *c)
 {
     struct avow_error err = { 0 };
-    json_t *reply = NULL;
 
-    if (on_roster(ctx, c, &reply, &err) < 0) {
-        avow_log(AVOW_LOG_WARNING, "roster-refused", "code=%s text=\"%s\"", avow_err_name(err.code),
-                 err.text);
-        avow_call_fail(c, &err);
-        return;
-    }
-    avow_call_reply(c, 200, reply);
+    if (on_roster(ctx, c, &err) < 0)
+        refuse_roster(c, &err);
 }

@@ -146,6 +146,7 @@ static int make_ports(struct avow_node *n, struct avow_error *err)
     AVOW_TRY(avow_http_new(&http, &n->http, err));
     AVOW_TRY(avow_peers_new(&peers, &n->peers, err));
     AVOW_TRY(avow_broker_new(n->base, &events, &n->broker, err));
+    AVOW_TRY(avow_pool_new(n->base, 1, &n->identity.quoter, err));
     return avow_pool_new(n->base, 0, &n->pool, err);
 }
 
@@ -254,8 +255,9 @@ void avow_node_free(struct avow_node *n)
         return;
     avow_jobs_free(n->jobs);
     n->jobs = NULL;
-    /* users before what they use; the pool reports to formations, formations answer calls */
+    /* users before what they use; the pools report to formations, formations answer calls */
     avow_pool_free(n->pool);
+    avow_pool_free(n->identity.quoter);
     avow_formations_free(n->formations);
     avow_broker_free(n->broker);
     avow_peers_free(n->peers);

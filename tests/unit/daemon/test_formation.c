@@ -7,6 +7,7 @@
 
 #include <ftw.h>
 #include <pthread.h>
+#include <semaphore.h>
 #include <signal.h>
 #include <stdatomic.h>
 #include <sys/eventfd.h>
@@ -161,6 +162,60 @@ static void on_send(void *ctx, struct avow_call *c)
     avow_call_reply(c, 200, json_pack("{s:i}", "rc", rc));
 }
 
+/* A device that answers, with a failure, when the test lets it. */
+static sem_t device_may;
+static atomic_int device_asked, quotes_refused, quotes_failed;
+
+static int slow_collect(void *self, const uint8_t report_data[64], struct avow_bundle *out,
+                        struct avow_error *err)
+{
+    struct timespec until = { 0 };
+
+    (void)self;
+    (void)report_data;
+    (void)out;
+    atomic_fetch_add(&device_asked, 1);
+    clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += WAIT_MS / 1000;
+    assert_int_equal(sem_timedwait(&device_may, &until), 0);
+    return AVOW_FAIL(err, MISSING, "the device is out of order");
+}
+
+static void slow_free(void *self)
+{
+    (void)self;
+}
+
+static void on_slow_quote(void *ctx, struct avow_buf *bundle, const struct avow_error *err)
+{
+    (void)ctx;
+    assert_null(bundle);
+    assert_int_equal(err->code, AVOW_E_MISSING);
+    atomic_fetch_add(&quotes_failed, 1);
+}
+
+/* A route of the test's own: from here on the node's device is slow, and {"n"} quotes are asked. */
+static void on_slow(void *ctx, struct avow_call *c)
+{
+    static const struct avow_source_ops ops = {
+        .name = "slow", .tee = AVOW_TEE_SNP, .collect = slow_collect, .free = slow_free
+    };
+    struct node *n = ctx;
+    int64_t quotes = 0;
+
+    if (avow_source_ops(n->identity.source) != &ops) {
+        avow_source_free(n->identity.source);
+        n->identity.source = avow_source_new(&ops, NULL);
+        assert_non_null(n->identity.source);
+    }
+    assert_int_equal(avow_json_get_int(avow_call_json(c), "n", 0, 100, &quotes, NULL), 0);
+    for (int64_t i = 0; i < quotes; i++)
+        if (avow_identity_quote(&n->identity, n->metrics, avow_bytes_str("{}"), on_slow_quote, NULL,
+                                NULL) == -AVOW_E_BUSY)
+            atomic_fetch_add(&quotes_refused, 1);
+    avow_call_reply(c, 200, json_object());
+}
+
 static void node_start(struct node *n, const char *name, const struct avow_sim_vm *vm)
 {
     struct avow_error err = { 0 };
@@ -188,6 +243,7 @@ static void node_start(struct node *n, const char *name, const struct avow_sim_v
     n->identity.name = n->name;
     n->identity.leaf = n->leaf;
     avow_rate_init(&n->identity.quotes, 1000, avow_now_ns());
+    assert_int_equal(avow_pool_new(base, 1, &n->identity.quoter, &err), 0);
     n->metrics = avow_metrics_new();
     http.leaf = peers.leaf = n->leaf;
     assert_int_equal(avow_http_new(&http, &n->http, &err), 0);
@@ -202,6 +258,7 @@ static void node_start(struct node *n, const char *name, const struct avow_sim_v
     assert_int_equal(avow_formations_new(&cfg, &n->formations, &err), 0);
     avow_formations_set_user(n->formations, &user);
     avow_http_route(n->http, "POST", "/test/send", 0, on_send, n);
+    avow_http_route(n->http, "POST", "/test/slow", 0, on_slow, n);
     assert_int_equal(avow_http_listen(n->http, (struct sockaddr *)&a, sizeof a, &n->api, &err), 0);
     assert_int_equal(avow_peers_listen(n->peers, (struct sockaddr *)&a, sizeof a, &n->port, &err),
                      0);
@@ -289,6 +346,8 @@ static void tear_down(void)
         client_close(&nodes[i].client);
     stop_loop();
     avow_pool_free(pool);
+    for (size_t i = 0; i < n_nodes; i++)
+        avow_pool_free(nodes[i].identity.quoter);
     for (size_t i = 0; i < n_nodes; i++) {
         struct node *n = &nodes[i];
 
@@ -1040,6 +1099,54 @@ static void quotes_are_limited(void **state)
     tear_down();
 }
 
+/* Asks for a quote and goes away. */
+static void ask_and_leave(struct node *n)
+{
+    static const char request[] =
+        "POST /v1/attestation/quote HTTP/1.1\r\nHost: x\r\nContent-Type: application/json\r\n"
+        "Content-Length: 76\r\n\r\n{\"nonce\":"
+        "\"0000000000000000000000000000000000000000000000000000000000000004\"}";
+    struct client c;
+
+    assert_true(client_open(&c, owner_ctx, n->api));
+    assert_int_equal(SSL_write(c.ssl, request, sizeof request - 1), sizeof request - 1);
+    client_close(&c);
+}
+
+/* The loop goes on while the device takes its time: no link is lost, and no more is queued than
+ * the limit says. */
+static void a_slow_device_holds_up_nobody(void **state)
+{
+    const struct avow_sim_vm vms[] = { snp, tdx };
+
+    (void)state;
+    set_up(vms, 2);
+    assert_int_equal(sem_init(&device_may, 0, 0), 0);
+    form(1);
+    json_decref(call(&nodes[0], "POST", "/test/slow",
+                     json_pack("{s:i}", "n", AVOW_QUOTES_WAITING_MAX - 1), 200));
+    wait_for(&device_asked, 1);
+    ask_and_leave(&nodes[0]);
+    for (int ms = 0; ms < 2 * AVOW_PEER_LOST_MS; ms += 100) {
+        int before = atomic_load(&nodes[1].messages);
+
+        assert_int_equal(send_frame(&nodes[0], 1, 50, 10), 0);
+        wait_for(&nodes[1].messages, before + 1);
+        usleep(100000);
+    }
+    assert_int_equal(atomic_load(&device_asked), 1); /* one at a time */
+    assert_int_equal(atomic_load(&quotes_refused), 0);
+    json_decref(call(&nodes[0], "POST", "/test/slow", json_pack("{s:i}", "n", 1), 200));
+    assert_int_equal(atomic_load(&quotes_refused), 1);
+    for (unsigned i = 0; i < AVOW_QUOTES_WAITING_MAX; i++)
+        sem_post(&device_may);
+    wait_for(&device_asked, AVOW_QUOTES_WAITING_MAX);
+    wait_for(&quotes_failed, AVOW_QUOTES_WAITING_MAX - 1);
+    assert_int_equal(atomic_load(&nodes[0].lost) + atomic_load(&nodes[1].lost), 0);
+    tear_down();
+    sem_destroy(&device_may);
+}
+
 /* One client cannot take all the room, and gets back what it gives up. */
 static void unused_formations_of_a_client_are_limited(void **state)
 {
@@ -1086,6 +1193,7 @@ int main(void)
         cmocka_unit_test(spliced_connection_is_refused),
         cmocka_unit_test(formation_belongs_to_its_client),
         cmocka_unit_test(unused_formations_of_a_client_are_limited),
+        cmocka_unit_test(a_slow_device_holds_up_nobody),
     };
 
     signal(SIGPIPE, SIG_IGN);
