@@ -115,6 +115,7 @@ static void node_done(struct avow_node *n)
     json_decref(n->results);
     avow_buf_done(&n->bundle);
     avow_key_wipe(&n->again);
+    avow_verify_cache_free(n->cache);
     (void)pthread_mutex_destroy(&n->lock);
 }
 
@@ -173,6 +174,7 @@ int avow_client_add_node(struct avow_client *c, const char *name, enum avow_tee 
     n->node_address = node_address ? strdup(node_address) : NULL;
     if (!n->address || (node_address && !n->node_address))
         return AVOW_FAIL(err, NOMEM, "out of memory");
+    AVOW_TRY(avow_verify_cache_new(AVOW_CACHE_ENTRIES_MIN, &n->cache, err));
     AVOW_TRY(avow_wire_new(n->address, c->leaf, &c->stop, &n->wire, err));
     return avow_wire_new(n->address, c->leaf, &c->stop_streams, &n->stream, err);
 }

@@ -64,8 +64,10 @@ struct avow_node {
     double attest_ms;            /* connect, quote, transfer, verification */
     double verify_ms;            /* verification alone */
     uint8_t spki[32];
-    pthread_mutex_t lock; /* protects again: both wires may renew it */
+    /* protects again, which both wires may renew, and the cache, once the node was attested */
+    pthread_mutex_t lock;
     struct avow_key again;
+    struct avow_verify_cache *cache; /* its evidence comes twice: channel and formation */
 
     json_t *formation;      /* {"x25519","nonce"}: reply to propose */
     struct avow_buf bundle; /* over the formation statement */

@@ -127,11 +127,16 @@ static int judge_bundle(struct avow_node *n, struct avow_error *err)
         .member = n->name,
         .expect_tee = n->expect,
         .now = avow_unix_ms() / 1000,
+        .cache = n->cache,
     };
+    int rc = 0;
 
     AVOW_TRY(avow_formation_statement(c->roster_digest, n->name, &statement, err));
     in.statement = avow_buf_view(&statement);
-    AVOW_TRY(avow_judge(&in, NULL, &verdict, err));
+    (void)pthread_mutex_lock(&n->lock);
+    rc = avow_judge(&in, NULL, &verdict, err);
+    (void)pthread_mutex_unlock(&n->lock);
+    AVOW_TRY(rc);
     AVOW_TRY(add_pair(c, AVOW_PLAN_NAME_CLIENT, n->name, avow_verdict_json(&verdict),
                       avow_now_ms() - began));
     if (avow_verdict_accepts(&verdict))

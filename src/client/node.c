@@ -68,6 +68,7 @@ static int judge(struct avow_node *n, const char *bundle, struct avow_bytes stat
         .expect_tee = n->expect,
         .statement = statement,
         .now = avow_unix_ms() / 1000,
+        .cache = n->cache,
     };
 
     if (!claims)

@@ -180,6 +180,7 @@ int avow_formations_new(const struct avow_formations_config *cfg, struct avow_fo
     if (!fs)
         return AVOW_FAIL(err, NOMEM, "out of memory");
     fs->cfg = *cfg;
+    avow_caches_init(&fs->caches);
     avow_quiet_init(&fs->not_linked, cfg->base, AVOW_LOG_WARNING, "link-refused");
     event_assign(&fs->sweep, cfg->base, -1, EV_PERSIST, on_sweep, fs);
     event_add(&fs->sweep, &every);
@@ -200,6 +201,7 @@ void avow_formations_free(struct avow_formations *fs)
         avow_formation_delete(fs->first, "the daemon stops");
     event_del(&fs->sweep);
     avow_quiet_done(&fs->not_linked);
+    avow_caches_done(&fs->caches);
     free(fs);
 }
 

@@ -4,6 +4,7 @@
 #define AVOW_DAEMON_FORMATION_INTERNAL_H
 
 #include <event2/event_struct.h>
+#include <pthread.h>
 
 #include "daemon/attestation.h"
 #include "daemon/formation.h"
@@ -13,6 +14,7 @@
 #include "daemon/proposal.h"
 #include "daemon/quiet.h"
 #include "policy/verdict.h"
+#include "verify/cache.h"
 
 #define AVOW_CONNECT_RETRY_MS 200
 #define AVOW_RESOLVE_MS 10000 /* all members' addresses; the one under way may take longer */
@@ -85,8 +87,19 @@ struct avow_formation {
     struct avow_error resolve_err; /* written by the worker */
 };
 
+/*
+ * What workers read and verified before (verify/cache.h): one cache for each judgement under way,
+ * the one used last first, so that there are as many as workers were ever at it together.
+ */
+struct avow_caches {
+    pthread_mutex_t lock; /* protects the rest */
+    struct avow_verify_cache *idle[AVOW_POOL_THREADS_MAX];
+    size_t n_idle;
+};
+
 struct avow_formations {
     struct avow_formations_config cfg;
+    struct avow_caches caches;
     struct avow_formation *first;
     size_t n;
     struct event sweep;
@@ -114,6 +127,8 @@ void avow_formation_on_confirm(void *ctx, struct avow_call *c);
 
 void avow_formation_on_confirm_deadline(evutil_socket_t fd, short what, void *formation);
 
+void avow_caches_init(struct avow_caches *all);
+void avow_caches_done(struct avow_caches *all); /* no worker is at it any more */
 void avow_judged_free(struct avow_judged *list, size_t n);
 /* The pairs, still without secrets: from now on peers may connect. */
 AVOW_MUST_USE int avow_pairs_new(struct avow_formation *f);

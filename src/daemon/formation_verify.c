@@ -21,6 +21,43 @@ void avow_judged_free(struct avow_judged *list, size_t n)
     free(list);
 }
 
+void avow_caches_init(struct avow_caches *all)
+{
+    pthread_mutex_init(&all->lock, NULL);
+}
+
+void avow_caches_done(struct avow_caches *all)
+{
+    while (all->n_idle)
+        avow_verify_cache_free(all->idle[--all->n_idle]);
+    pthread_mutex_destroy(&all->lock);
+}
+
+/* NULL if there is no memory for one: it goes without. */
+static struct avow_verify_cache *take_cache(struct avow_caches *all)
+{
+    struct avow_verify_cache *c = NULL;
+
+    pthread_mutex_lock(&all->lock);
+    if (all->n_idle)
+        c = all->idle[--all->n_idle];
+    pthread_mutex_unlock(&all->lock);
+    if (!c && avow_verify_cache_new(AVOW_CACHE_ENTRIES, &c, NULL) < 0)
+        return NULL;
+    return c;
+}
+
+static void give_cache(struct avow_caches *all, struct avow_verify_cache *take_c)
+{
+    pthread_mutex_lock(&all->lock);
+    if (take_c && all->n_idle < AVOW_POOL_THREADS_MAX) {
+        all->idle[all->n_idle++] = take_c;
+        take_c = NULL;
+    }
+    pthread_mutex_unlock(&all->lock);
+    avow_verify_cache_free(take_c);
+}
+
 /* In a worker: reads what does not change while work is under way (roster, policies, anchors). */
 static int judge(struct avow_judged *j)
 {
@@ -38,12 +75,16 @@ static int judge(struct avow_judged *j)
         .expect_tee = m->tee,
         .now = time(NULL),
     };
+    int rc = 0;
 
     if (!v)
         return AVOW_FAIL(&j->err, NOMEM, "out of memory");
     AVOW_TRY(avow_formation_statement(f->h, m->name, &statement, &j->err));
     in.statement = avow_buf_view(&statement);
-    AVOW_TRY(avow_judge(&in, NULL, v, &j->err));
+    in.cache = take_cache(&f->all->caches);
+    rc = avow_judge(&in, NULL, v, &j->err);
+    give_cache(&f->all->caches, in.cache);
+    AVOW_TRY(rc);
     j->verdict = avow_steal(&v);
     return 0;
 }
