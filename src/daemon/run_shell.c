@@ -1,6 +1,7 @@
 #include <arpa/inet.h>
 #include <inttypes.h>
 #include <sys/socket.h>
+#include <unistd.h>
 
 #include "base/secret.h"
 #include "daemon/jobs_internal.h"
@@ -258,6 +259,19 @@ static json_t *nodes_json(const struct avow_manifest *m)
     return list;
 }
 
+/*
+ * What one file of a rank may grow to: a first guard of the node's disk, while outputs are counted
+ * at the end only. Shared memory is files, too, for which the machine's memory is the limit.
+ */
+static json_int_t file_max(const struct avow_manifest *m)
+{
+    long pages = sysconf(_SC_PHYS_PAGES);
+    long page = sysconf(_SC_PAGESIZE);
+    uint64_t memory = pages > 0 && page > 0 ? (uint64_t)pages * (uint64_t)page : 0;
+
+    return (json_int_t)(m->outputs_max > memory ? m->outputs_max : memory);
+}
+
 static json_t *config_json(const struct job *job)
 {
     const struct avow_manifest *m = &job->manifest;
@@ -273,13 +287,14 @@ static json_t *config_json(const struct job *job)
     for (size_t i = 0; i < m->n_env; i++)
         json_object_set_new(env, m->env[i].name, json_string(m->env[i].value));
     return json_pack(
-        "{s:s,s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:s,s:s,s:i,s:i,s:s,s:s,s:I,s:b}", "job", job->rec.job,
-        "node", (json_int_t)job->self, "name", run_own_name(job), "nodes", nodes_json(m), "program",
-        json_sprintf("%s/%s/program", job->jobs->jobs_path, job->rec.job), "args", args, "env", env,
-        "workdir", json_sprintf("%s/%s/output", job->jobs->jobs_path, job->rec.job), "vaddr",
-        vaddr_text, "net", "10.89.0.0/16", "uid", cfg->job_uid, "gid", cfg->job_gid, "preload",
+        "{s:s,s:I,s:s,s:o,s:o,s:o,s:o,s:o,s:s,s:s,s:i,s:i,s:s,s:s,s:I,s:I,s:b}", "job",
+        job->rec.job, "node", (json_int_t)job->self, "name", run_own_name(job), "nodes",
+        nodes_json(m), "program", json_sprintf("%s/%s/program", job->jobs->jobs_path, job->rec.job),
+        "args", args, "env", env, "workdir",
+        json_sprintf("%s/%s/output", job->jobs->jobs_path, job->rec.job), "vaddr", vaddr_text,
+        "net", "10.89.0.0/16", "uid", cfg->job_uid, "gid", cfg->job_gid, "preload",
         cfg->preload_path, "hide", job->jobs->jobs_path, "time_limit_ms",
-        (json_int_t)m->time_limit_ms, "require_namespace", true);
+        (json_int_t)m->time_limit_ms, "file_max", file_max(m), "require_namespace", true);
 }
 
 static int start_shell(struct job *job, const int *fds, size_t n_fds, struct avow_error *err)

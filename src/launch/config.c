@@ -266,6 +266,7 @@ static int parse_options(const json_t *doc, struct avow_launch_config *c, struct
     AVOW_TRY(avow_json_get_int(doc, "gid", -1, 0xfffffffe, &c->gid, err));
     AVOW_TRY(avow_json_opt_int(doc, "time_limit_ms", 0, AVOW_LAUNCH_TIME_MAX_MS, &c->time_limit_ms,
                                err));
+    AVOW_TRY(avow_json_opt_int(doc, "file_max", 0, INT64_MAX, &c->file_max, err));
     AVOW_TRY(avow_json_opt_int(doc, "pmi1_stall_ms", 0, 3600000, &c->pmi1_stall_ms, err));
     AVOW_TRY(avow_json_opt_bool(doc, "require_namespace", &c->require_namespace, err));
     return avow_json_opt_bool(doc, "allow_non_mpi", &c->allow_non_mpi, err);
@@ -288,6 +289,7 @@ int avow_launch_config_parse(struct avow_bytes text, struct avow_launch_config *
                                          "gid",
                                          "preload",
                                          "time_limit_ms",
+                                         "file_max",
                                          "pmi1_stall_ms",
                                          "require_namespace",
                                          "allow_non_mpi",

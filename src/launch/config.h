@@ -40,6 +40,7 @@ struct avow_launch_config {
     char net_text[24];     /* "10.89.0.0/16" */
     int64_t uid, gid;      /* -1: stay */
     int64_t time_limit_ms; /* 0: none */
+    int64_t file_max;      /* bytes of one file that a rank writes; 0: no limit */
     int64_t pmi1_stall_ms; /* 0: off */
     bool require_namespace;
     bool allow_non_mpi;

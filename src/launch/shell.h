@@ -45,7 +45,8 @@ enum avow_shell_msg {
  *  "preload":absolute path of libavow-fabric.so ("": none), "time_limit_ms":n (0: none),
  *  "require_namespace":true}
  * and, where wanted, "hide":absolute path of the folder of all jobs' folders, of which the job sees
- * its own only, "pmi1_stall_ms":n (2000), "allow_non_mpi":bool (false).
+ * its own only, "file_max":n (bytes of one file that a rank writes; 0: no limit),
+ * "pmi1_stall_ms":n (2000), "allow_non_mpi":bool (false).
  *
  * The end of the stream without DONE means that the shell was killed: the job failed. Codes of
  * DONE: docs/protocols/shell.md.

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -84,6 +85,21 @@ static void child_fail(const struct ends *e)
     _exit(EXIT_NOT_STARTED);
 }
 
+/* A rank that writes without end is killed by SIGXFSZ before it has filled the node's disk. */
+static int limit_files(int64_t max)
+{
+    struct rlimit l = { 0 };
+
+    if (!max)
+        return 0;
+    if (getrlimit(RLIMIT_FSIZE, &l) < 0)
+        return -1;
+    if (l.rlim_max == RLIM_INFINITY || l.rlim_max > (rlim_t)max)
+        l.rlim_max = (rlim_t)max;
+    l.rlim_cur = l.rlim_max;
+    return setrlimit(RLIMIT_FSIZE, &l);
+}
+
 /* In the child of a process with threads: only async-signal-safe calls. */
 static void child_run(const struct avow_launch_config *c, const struct ends *e, char *const *env)
 {
@@ -100,7 +116,8 @@ static void child_run(const struct avow_launch_config *c, const struct ends *e, 
         if (keep[i] >= 0 && fcntl(keep[i], F_SETFD, 0) < 0)
             child_fail(e);
     /* without a PID namespace this is what ends a rank together with its launcher */
-    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || chdir(c->workdir) < 0)
+    if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0 || limit_files(c->file_max) < 0 ||
+        chdir(c->workdir) < 0)
         child_fail(e);
     execve(c->program, c->argv, env);
     child_fail(e);

@@ -188,6 +188,15 @@ class Shells(unittest.TestCase):
         path = os.path.join(SOURCE, "harness.py")  # not executable
         self.check(Job(self, [1], path).run(), "rank", 127, "Permission denied")
 
+    def test_file_limit(self):
+        for size, signal in ((1 << 20, None), ((1 << 20) + 1, 25)):
+            script = f"ulimit -f unlimited 2>&-; exec head -c {size} /dev/zero >file"
+            done = Job(self, [1], "/bin/sh", ["-c", script], allow_non_mpi=True, file_max=1 << 20).run()
+            if signal:
+                self.check(done, "rank", 128 + signal, "File size limit exceeded")
+            else:
+                self.assertTrue(done["ok"], done)
+
     def test_time_limit(self):
         start = time.monotonic()
         job = self.plain("sleep", time_limit_ms=500)

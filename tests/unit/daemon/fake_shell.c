@@ -268,7 +268,8 @@ int main(void)
     rank = node == 0 ? 0 : 2;
     if (how)
         alone(how);
-    if (!how || !workdir || n_fds != ranks + 1)
+    if (!how || !workdir || n_fds != ranks + 1 ||
+        json_integer_value(json_object_get(config, "file_max")) <= 0)
         die(98);
     check_files(config);
     if (strcmp(how, "nonamespace") == 0 && node == 0) {

@@ -8,7 +8,7 @@ static void test_all_members(void **state)
     (void)state;
     assert_int_equal(test_config_more(",\"preload\":\"/lib/x.so\",\"time_limit_ms\":5,"
                                       "\"require_namespace\":false,\"allow_non_mpi\":true,"
-                                      "\"pmi1_stall_ms\":0",
+                                      "\"pmi1_stall_ms\":0,\"file_max\":1099511627776",
                                       &c, &err),
                      0);
     assert_string_equal(c->job, TEST_JOB);
@@ -29,6 +29,7 @@ static void test_all_members(void **state)
     assert_int_equal(c->gid, 5);
     assert_int_equal(c->time_limit_ms, 5);
     assert_int_equal(c->pmi1_stall_ms, 0);
+    assert_int_equal(c->file_max, 1099511627776);
     assert_false(c->require_namespace);
     assert_true(c->allow_non_mpi);
     avow_launch_config_free(c);
@@ -42,6 +43,7 @@ static void test_defaults(void **state)
     assert_true(c->require_namespace);
     assert_false(c->allow_non_mpi);
     assert_int_equal(c->time_limit_ms, 0);
+    assert_int_equal(c->file_max, 0);
     assert_int_equal(c->pmi1_stall_ms, AVOW_LAUNCH_STALL_DEFAULT_MS);
     assert_string_equal(c->preload, "");
     avow_launch_config_free(c);
