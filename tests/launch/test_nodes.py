@@ -1,5 +1,7 @@
 """Several shells of one job: PMIx and PMI-1 across nodes, and ends that every node learns of."""
+import shutil
 import sys
+import tempfile
 
 from harness import *
 
@@ -12,7 +14,10 @@ class Nodes(unittest.TestCase):
         return Job(self, ranks, program("pmix_client"), args, **config)
 
     def pmi(self, *args, ranks=(2, 2, 1), **config):
-        return Job(self, ranks, PYTHON, [PMI_CLIENT, *args], **config)
+        # below the job's folder, which it sees wherever the checkout is: its /tmp is its own
+        folder = tempfile.mkdtemp(prefix="avow-launch-")
+        client = shutil.copy(PMI_CLIENT, folder)
+        return Job(self, ranks, PYTHON, [client, *args], dir=folder, **config)
 
     def check_all(self, job, code, exit, *texts):
         for shell in job.shells:
