@@ -51,9 +51,9 @@ int avow_demo_write(const char *path, const struct avow_buf *text, struct avow_e
 
     AVOW_TRY(avow_buf_ok(text, err));
     if (!f)
-        return AVOW_FAIL_SYS(err, "%s: %s", path, strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "%s", path);
     if (fwrite(text->data, 1, text->len, f) != text->len || fflush(f) != 0)
-        return AVOW_FAIL_SYS(err, "%s: %s", path, strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "%s", path);
     return 0;
 }
 
@@ -122,18 +122,18 @@ static int make_dir(struct avow_demo *d, struct avow_error *err)
 
     if (dir_option) {
         if (mkdir(dir_option, 0755) != 0)
-            return AVOW_FAIL_SYS(err, "--dir %s: %s", dir_option, strerrordesc_np(errno));
+            return AVOW_FAIL_SYS(err, "--dir %s", dir_option);
         d->made_dir = true;
         d->dir = realpath(dir_option, NULL);
-        return d->dir ? 0 : AVOW_FAIL_SYS(err, "%s: %s", dir_option, strerrordesc_np(errno));
+        return d->dir ? 0 : AVOW_FAIL_SYS(err, "%s", dir_option);
     }
     if (!mkdtemp(template))
-        return AVOW_FAIL_SYS(err, "%s: %s", template, strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "%s", template);
     d->made_dir = true;
     d->dir = strdup(template);
     /* the jobs' own user passes through to its files */
     if (!d->dir || chmod(d->dir, 0755) != 0)
-        return AVOW_FAIL_SYS(err, "%s: %s", template, strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "%s", template);
     return 0;
 }
 

@@ -46,7 +46,7 @@ static int deal_rows(const char *path, struct avow_buf *to, size_t n, size_t *ne
     char row[ROW_MAX];
 
     if (!f)
-        return AVOW_FAIL_SYS(err, "%s: %s", path, strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "%s", path);
     while (fgets(row, sizeof row, f)) {
         if (avow_buf_put_str(&to[*next], row) < 0)
             return AVOW_FAIL(err, LIMIT, "%s: more than %u bytes for one node", path, DATA_MAX);
@@ -90,7 +90,7 @@ static int make_folder(const struct avow_demo *d, const char *name, struct avow_
 
     AVOW_TRY(avow_demo_path(&path, err, "%s/%s", d->dir, name));
     if (mkdir(path, 0755) != 0 && errno != EEXIST)
-        return AVOW_FAIL_SYS(err, "%s: %s", path, strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "%s", path);
     return 0;
 }
 

@@ -128,7 +128,7 @@ static int start_node(const struct avow_demo *d, struct avow_demo_node *n, const
     AVOW_TRY(write_config(d, n, p, config, err));
     log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
     if (log < 0 || pipe2(ends, O_CLOEXEC) != 0)
-        return AVOW_FAIL_SYS(err, "%s: %s", log_path, strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "%s", log_path);
     n->ready = ends[0];
     ready = ends[1];
     n->pid = fork();
@@ -136,7 +136,7 @@ static int start_node(const struct avow_demo *d, struct avow_demo_node *n, const
         become_daemon(p->avowd, config, ready, log, self);
     if (n->pid < 0) {
         n->pid = 0;
-        return AVOW_FAIL_SYS(err, "fork: %s", strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "fork");
     }
     return 0;
 }
@@ -203,7 +203,7 @@ static int make_machines(const struct avow_demo *d, struct avow_error *err)
         AVOW_TRY(avow_demo_path(&own, err, "%s/%s", d->dir, d->nodes[i].name));
         AVOW_TRY(avow_demo_path(&tee, err, "%s/tee", own));
         if (mkdir(own, 0755) != 0)
-            return AVOW_FAIL_SYS(err, "%s: %s", own, strerrordesc_np(errno));
+            return AVOW_FAIL_SYS(err, "%s", own);
         AVOW_TRY(avow_sim_vm_new(vendor, tee, &vm, err));
     }
     return 0;

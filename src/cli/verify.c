@@ -33,11 +33,11 @@ static int read_file(const char *path, struct avow_buf *out, struct avow_error *
     size_t n = 0;
 
     if (!f)
-        return AVOW_FAIL_SYS(err, "%s: %s", path, strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "%s", path);
     while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
         if (avow_buf_put(out, chunk, n) < 0)
             return AVOW_FAIL(err, LIMIT, "%s: more than %u bytes", path, FILE_BYTES_MAX);
-    return ferror(f) ? AVOW_FAIL_SYS(err, "%s: %s", path, strerrordesc_np(errno)) : 0;
+    return ferror(f) ? AVOW_FAIL_SYS(err, "%s", path) : 0;
 }
 
 static int parse_time(const char *text, int64_t *out)

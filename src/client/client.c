@@ -5,6 +5,7 @@
 #include <time.h>
 
 #include "client/fanout.h"
+#include "client/record.h"
 #include "crypto/hash.h"
 
 double avow_now_ms(void)
@@ -60,22 +61,6 @@ int avow_client_identity_path(const char *given, char **out, struct avow_error *
     return 0;
 }
 
-/* The folders above @path, 0700 where they have to be made. */
-static int make_parents(const char *path, struct avow_error *err)
-{
-    avow_autofree char *dir = strdup(path);
-
-    if (!dir)
-        return AVOW_FAIL(err, NOMEM, "out of memory");
-    for (char *p = strchr(dir + 1, '/'); p; p = strchr(p + 1, '/')) {
-        *p = 0;
-        if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-            return AVOW_FAIL_SYS(err, "%s: %s", dir, strerrordesc_np(errno));
-        *p = '/';
-    }
-    return 0;
-}
-
 int avow_client_new(const struct avow_client_options *options, struct avow_client **out,
                     struct avow_error *err)
 {
@@ -95,7 +80,7 @@ int avow_client_new(const struct avow_client_options *options, struct avow_clien
         return AVOW_FAIL(err, NOMEM, "out of memory");
     avow_anchors_builtin(&c->anchors);
     AVOW_TRY(avow_client_identity_path(options->identity, &c->identity, err));
-    AVOW_TRY(make_parents(c->identity, err));
+    AVOW_TRY(avow_client_make_parents(c->identity, err));
     AVOW_TRY(avow_leaf_load_or_make(c->identity, "avow client", &c->leaf, err));
     c->began = avow_unix_ms();
     *out = avow_steal(&c);

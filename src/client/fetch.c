@@ -25,9 +25,9 @@ static int open_folder(int dir, const char *name, struct avow_error *err)
     int fd = -1;
 
     if (mkdirat(dir, name, 0755) != 0 && errno != EEXIST)
-        return AVOW_FAIL_SYS(err, "folder %s: %s", name, strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "folder %s", name);
     fd = openat(dir, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
-    return fd >= 0 ? fd : AVOW_FAIL_SYS(err, "folder %s: %s", name, strerrordesc_np(errno));
+    return fd >= 0 ? fd : AVOW_FAIL_SYS(err, "folder %s", name);
 }
 
 /* The folder that the last component of @name is in, made as needed; *@last points into @name. */
@@ -37,7 +37,7 @@ static int open_parent(int dir, const char *name, const char **last, struct avow
     const char *slash = NULL;
 
     if (at < 0)
-        return AVOW_FAIL_SYS(err, "dup: %s", strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "dup");
     while ((slash = strchr(name, '/')) != NULL) {
         char part[AVOW_JOB_FILE_NAME_MAX + 1];
         int next = -1;
@@ -85,7 +85,7 @@ static int download(struct avow_node *n, const char *name, uint64_t size, int fd
             return AVOW_FAIL(err, PROTOCOL, "%s: %zu bytes at %llu of %llu", name, part.len,
                              (unsigned long long)have, (unsigned long long)size);
         if (write_all(fd, avow_buf_view(&part)) != 0)
-            return AVOW_FAIL_SYS(err, "%s: %s", name, strerrordesc_np(errno));
+            return AVOW_FAIL_SYS(err, "%s", name);
         have += part.len;
     }
     return 0;
@@ -98,7 +98,7 @@ static int check_digest(int fd, const char *name, const uint8_t want[32], struct
     char b[65];
 
     if (lseek(fd, 0, SEEK_SET) != 0)
-        return AVOW_FAIL_SYS(err, "%s: %s", name, strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "%s", name);
     AVOW_TRY(avow_sha256_fd(fd, got, NULL, err));
     if (avow_ct_equal(got, want, 32))
         return 0;
@@ -129,11 +129,11 @@ static int fetch_file(struct avow_node *n, int dir, const json_t *entry, struct 
     (void)unlinkat(parent, partial, 0);
     fd = openat(parent, partial, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644);
     if (fd < 0)
-        return AVOW_FAIL_SYS(err, "%s: %s", name, strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "%s", name);
     AVOW_TRY(download(n, name, (uint64_t)size, fd, err));
     AVOW_TRY(check_digest(fd, name, digest, err));
     if (renameat(parent, partial, parent, last) != 0)
-        return AVOW_FAIL_SYS(err, "%s: %s", name, strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "%s", name);
     avow_client_emit(n->client, n->name, "fetched",
                      json_pack("{s:s, s:I}", "name", name, "size", (json_int_t)size));
     return 0;
@@ -261,13 +261,13 @@ static int make_output(const char *path, struct avow_error *err)
     for (char *p = strchr(copy + 1, '/'); p; p = strchr(p + 1, '/')) {
         *p = 0;
         if (mkdir(copy, 0755) != 0 && errno != EEXIST)
-            return AVOW_FAIL_SYS(err, "%s: %s", copy, strerrordesc_np(errno));
+            return AVOW_FAIL_SYS(err, "%s", copy);
         *p = '/';
     }
     if (mkdir(copy, 0755) != 0 && errno != EEXIST)
-        return AVOW_FAIL_SYS(err, "%s: %s", copy, strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "%s", copy);
     fd = open(copy, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    return fd >= 0 ? fd : AVOW_FAIL_SYS(err, "%s: %s", copy, strerrordesc_np(errno));
+    return fd >= 0 ? fd : AVOW_FAIL_SYS(err, "%s", copy);
 }
 
 int avow_client_fetch(struct avow_client *c, const char *dir, struct avow_error *err)

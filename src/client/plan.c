@@ -352,7 +352,7 @@ int avow_roots_load(const char *path, struct avow_anchors *anchors, struct avow_
 
     if (!f)
         return errno == ENOENT ? AVOW_FAIL(err, NOTFOUND, "%s: there is no such file", path)
-                               : AVOW_FAIL_SYS(err, "%s: %s", path, strerrordesc_np(errno));
+                               : AVOW_FAIL_SYS(err, "%s", path);
     while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
         if (avow_buf_put(&pem, chunk, n) < 0)
             return AVOW_FAIL(err, LIMIT, "%s: more than %u bytes", path, ROOTS_MAX);
@@ -498,7 +498,7 @@ static int describe(const char *path, const char *name, struct avow_job_file *ou
     avow_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC);
 
     if (fd < 0)
-        return AVOW_FAIL_SYS(err, "%s: %s", path, strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "%s", path);
     AVOW_TRY(avow_sha256_fd(fd, out->sha256, &out->size, err));
     if (snprintf(out->name, sizeof out->name, "%s", name) >= (int)sizeof out->name)
         return AVOW_FAIL(err, LIMIT, "the name %s is too long", name);

@@ -179,7 +179,7 @@ int avow_probe_run(enum avow_probe_as as, struct avow_probe *out, struct avow_er
     int rc = 0;
 
     if (shared == MAP_FAILED)
-        return AVOW_FAIL_SYS(err, "no shared memory: %s", strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "no shared memory");
     *shared = (struct avow_probe){ AVOW_PROBE_UNTRIED, AVOW_PROBE_UNTRIED, AVOW_PROBE_UNTRIED,
                                    AVOW_PROBE_UNTRIED, AVOW_PROBE_UNTRIED };
     c.result = shared;
@@ -188,8 +188,7 @@ int avow_probe_run(enum avow_probe_as as, struct avow_probe *out, struct avow_er
     pid = fork();
     if (pid == 0)
         child_main(&c);
-    rc = pid < 0 ? AVOW_FAIL_SYS(err, "cannot start a process: %s", strerrordesc_np(errno))
-                 : await(pid, err);
+    rc = pid < 0 ? AVOW_FAIL_SYS(err, "cannot start a process") : await(pid, err);
     *out = *shared;
     (void)munmap(shared, sizeof *shared);
     return rc;

@@ -39,7 +39,7 @@ static int job_path(const char *job, const char *suffix, char **out, struct avow
     return state_path(file, out, err);
 }
 
-static int make_folders(const char *path, struct avow_error *err)
+int avow_client_make_parents(const char *path, struct avow_error *err)
 {
     avow_autofree char *dir = strdup(path);
 
@@ -48,7 +48,7 @@ static int make_folders(const char *path, struct avow_error *err)
     for (char *p = strchr(dir + 1, '/'); p; p = strchr(p + 1, '/')) {
         *p = 0;
         if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-            return AVOW_FAIL_SYS(err, "%s: %s", dir, strerrordesc_np(errno));
+            return AVOW_FAIL_SYS(err, "%s", dir);
         *p = '/';
     }
     return 0;
@@ -101,7 +101,7 @@ int avow_record_save(const struct avow_client *c, const char *state, struct avow
         return AVOW_FAIL(err, NOMEM, "out of memory");
     AVOW_TRY(job_path(c->job, SUFFIX, &path, err));
     AVOW_TRY(job_path(c->job, suffix, &tmp, err));
-    AVOW_TRY(make_folders(path, err));
+    AVOW_TRY(avow_client_make_parents(path, err));
     if (json_dump_file(doc, tmp, JSON_INDENT(1)) != 0 || rename(tmp, path) != 0) {
         (void)unlink(tmp);
         return AVOW_FAIL_SYS(err, "%s cannot be written", path);

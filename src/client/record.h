@@ -10,6 +10,8 @@
 
 #define AVOW_RECORD_MAX (4u << 20)
 
+/* Make the folders above the file @path, 0700 where they do not exist. -AVOW_E_NOMEM, _SYSTEM. */
+AVOW_MUST_USE int avow_client_make_parents(const char *path, struct avow_error *err);
 /* Write or replace the record of ->job, with @state as last known. */
 AVOW_MUST_USE int avow_record_save(const struct avow_client *c, const char *state,
                                    struct avow_error *err);

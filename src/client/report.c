@@ -205,7 +205,7 @@ int avow_report_write(const json_t *report, const char *dir, char **path, struct
     for (char *p = strchr(to + 1, '/'); p; p = strchr(p + 1, '/')) {
         *p = 0;
         if (mkdir(to, 0755) != 0 && errno != EEXIST)
-            return AVOW_FAIL_SYS(err, "%s: %s", to, strerrordesc_np(errno));
+            return AVOW_FAIL_SYS(err, "%s", to);
         *p = '/';
     }
     if (json_dump_file(report, tmp, JSON_INDENT(2) | JSON_SORT_KEYS | JSON_REAL_PRECISION(15)) !=

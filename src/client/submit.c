@@ -72,7 +72,7 @@ static int send_part(struct upload *u, struct avow_error *err)
     int64_t have = -1;
 
     if (n < 0)
-        return AVOW_FAIL_SYS(err, "%s: %s", u->path, strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "%s", u->path);
     if (n == 0 && left)
         return AVOW_FAIL(err, DIGEST, "%s became shorter while it was sent", u->path);
     call.raw = AVOW_BYTES(u->part, (size_t)n);
@@ -134,7 +134,7 @@ static int upload_need(struct avow_node *n, const json_t *need, uint8_t *part,
     u.complete = size > 0 && have == size; /* an empty file is made by its one, empty part */
     fd = open(u.path, O_RDONLY | O_CLOEXEC);
     if (fd < 0)
-        return AVOW_FAIL_SYS(err, "%s: %s", u.path, strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "%s", u.path);
     u.fd = fd;
     return send_file(&u, err);
 }

@@ -21,7 +21,7 @@ int avow_hex_put(struct avow_buf *out, struct avow_bytes in)
     return 0;
 }
 
-static int nibble(char c)
+int avow_hex_digit(char c)
 {
     if (c >= '0' && c <= '9')
         return c - '0';
@@ -39,8 +39,8 @@ int avow_unhex(const char *text, void *out, size_t n)
     if (!text || strlen(text) != 2 * n)
         return -AVOW_E_FORMAT;
     for (size_t i = 0; i < n; i++) {
-        int hi = nibble(text[2 * i]);
-        int lo = nibble(text[2 * i + 1]);
+        int hi = avow_hex_digit(text[2 * i]);
+        int lo = avow_hex_digit(text[2 * i + 1]);
 
         if (hi < 0 || lo < 0)
             return -AVOW_E_FORMAT;
@@ -56,8 +56,8 @@ int avow_unhex_put(struct avow_buf *out, const char *text)
     if (len % 2)
         return -AVOW_E_FORMAT;
     for (size_t i = 0; i < len; i += 2) {
-        int hi = nibble(text[i]);
-        int lo = nibble(text[i + 1]);
+        int hi = avow_hex_digit(text[i]);
+        int lo = avow_hex_digit(text[i + 1]);
 
         if (hi < 0 || lo < 0)
             return -AVOW_E_FORMAT;

@@ -10,6 +10,8 @@
 /* Lower-case hex of @in into @out, which has room for 2*len+1 bytes; NUL-terminated. */
 void avow_hex(struct avow_bytes in, char *out);
 int avow_hex_put(struct avow_buf *out, struct avow_bytes in);
+/* Value of one digit, either case; -1 if it is none. */
+int avow_hex_digit(char c);
 /* @text (either case) must decode to exactly @n bytes. -AVOW_E_FORMAT otherwise. */
 AVOW_MUST_USE int avow_unhex(const char *text, void *out, size_t n);
 /* Any even length. -AVOW_E_FORMAT, -AVOW_E_LIMIT. */

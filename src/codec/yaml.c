@@ -610,12 +610,12 @@ int avow_yaml_load_file(const char *path, const struct avow_schema *schema, stru
     if (!f && errno == ENOENT)
         return AVOW_FAIL(err, NOTFOUND, "%s: there is no such file", path);
     if (!f)
-        return AVOW_FAIL_SYS(err, "%s: %s", path, strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "%s", path);
     while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
         if (avow_buf_put(&text, chunk, n) < 0)
             return AVOW_FAIL(err, LIMIT, "%s: more than %u bytes", path, AVOW_YAML_MAX);
     if (ferror(f))
-        return AVOW_FAIL_SYS(err, "%s: %s", path, strerrordesc_np(errno));
+        return AVOW_FAIL_SYS(err, "%s", path);
     return avow_yaml_load(avow_buf_view(&text), path, schema, out, err);
 }
 

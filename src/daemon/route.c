@@ -2,16 +2,7 @@
 
 #include <string.h>
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    if (c >= 'A' && c <= 'F')
-        return c - 'A' + 10;
-    return -1;
-}
+#include "codec/text.h"
 
 /* One character, decoded, from at most @len; its encoded length, or 0 if it is not allowed. */
 static size_t decode(const char *in, size_t len, char *out)
@@ -22,7 +13,7 @@ static size_t decode(const char *in, size_t len, char *out)
     size_t used = 1;
 
     if (in[0] == '%') {
-        if (len < 3 || (hi = hex_digit(in[1])) < 0 || (lo = hex_digit(in[2])) < 0)
+        if (len < 3 || (hi = avow_hex_digit(in[1])) < 0 || (lo = avow_hex_digit(in[2])) < 0)
             return 0;
         v = hi * 16 + lo;
         used = 3;
