@@ -38,7 +38,12 @@ struct avow_judge_in {
 AVOW_MUST_USE int avow_judge(const struct avow_judge_in *in, struct avow_claims *claims,
                              struct avow_verdict *verdict, struct avow_error *err);
 
-/* {"decision","tee","simulated","reasons":[{"code","passed","text"}]}: new reference. */
+/* The same for a bundle that is read already; @in->bundle is not looked at. */
+AVOW_MUST_USE int avow_judge_bundle(const struct avow_judge_in *in, const struct avow_bundle *b,
+                                    struct avow_claims *claims, struct avow_verdict *verdict,
+                                    struct avow_error *err);
+
+/* {"decision","tee","simulated","reasons":[{"code","passed","ran","text"}]}: new reference. */
 json_t *avow_verdict_json(const struct avow_verdict *v);
 /* Back from JSON of a peer (for showing, never for deciding). */
 AVOW_MUST_USE int avow_verdict_from_json(const json_t *j, struct avow_verdict *out,

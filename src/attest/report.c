@@ -8,8 +8,8 @@
 
 static json_t *reason_json(const struct avow_reason *r)
 {
-    return json_pack("{s:s, s:b, s:s}", "code", r->code, "passed", r->passed ? 1 : 0, "text",
-                     r->text);
+    return json_pack("{s:s, s:b, s:b, s:s}", "code", r->code, "passed", r->passed ? 1 : 0, "ran",
+                     r->ran ? 1 : 0, "text", r->text);
 }
 
 json_t *avow_verdict_json(const struct avow_verdict *v)
@@ -31,13 +31,18 @@ static int read_reason(const json_t *j, struct avow_verdict *out, struct avow_er
     const char *code = NULL;
     const char *text = NULL;
     bool passed = false;
+    bool ran = true; /* not said before there were checks that could not run */
 
     if (!json_is_object(j) || !json_is_boolean(json_object_get(j, "passed")))
         return AVOW_FAIL(err, FORMAT, "verdict: a reason is not {code, passed, text}");
     AVOW_TRY(avow_json_get_str(j, "code", &code, err));
     AVOW_TRY(avow_json_get_str(j, "text", &text, err));
     AVOW_TRY(avow_json_opt_bool(j, "passed", &passed, err));
-    avow_verdict_add(out, code, passed, "%s", text);
+    AVOW_TRY(avow_json_opt_bool(j, "ran", &ran, err));
+    if (ran)
+        avow_verdict_add(out, code, passed, "%s", text);
+    else
+        avow_verdict_missing(out, code, "%s", text);
     return 0;
 }
 

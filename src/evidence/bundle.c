@@ -1,11 +1,13 @@
 #include "evidence/bundle.h"
 
+#include <stdio.h>
+
 #include "codec/json.h"
 #include "codec/text.h"
 
 static const char bundle_type[] = "avow/bundle/1";
 
-#define VIEWS_MAX (4 + AVOW_BUNDLE_CERTS_MAX + AVOW_BUNDLE_CRLS_MAX)
+#define VIEWS_MAX (9 + AVOW_BUNDLE_CERTS_MAX + AVOW_BUNDLE_CRLS_MAX)
 
 void avow_bundle_done(struct avow_bundle *b)
 {
@@ -21,6 +23,11 @@ static size_t list_views(struct avow_bundle *b, struct avow_bytes *views[VIEWS_M
     views[n++] = &b->evidence;
     views[n++] = &b->tcb_info;
     views[n++] = &b->qe_identity;
+    views[n++] = &b->hcl;
+    views[n++] = &b->runtime_data;
+    views[n++] = &b->tpm_quote;
+    views[n++] = &b->tpm_signature;
+    views[n++] = &b->event_log;
     for (size_t i = 0; i < b->n_certs; i++)
         views[n++] = &b->certs[i];
     for (size_t i = 0; i < b->n_crls; i++)
@@ -82,6 +89,21 @@ int avow_bundle_put(struct avow_bundle *b, enum avow_bundle_part part, struct av
     case AVOW_PART_QE_IDENTITY:
         b->qe_identity = view;
         break;
+    case AVOW_PART_HCL:
+        b->hcl = view;
+        break;
+    case AVOW_PART_RUNTIME_DATA:
+        b->runtime_data = view;
+        break;
+    case AVOW_PART_TPM_QUOTE:
+        b->tpm_quote = view;
+        break;
+    case AVOW_PART_TPM_SIGNATURE:
+        b->tpm_signature = view;
+        break;
+    case AVOW_PART_EVENT_LOG:
+        b->event_log = view;
+        break;
     }
     return 0;
 }
@@ -131,10 +153,82 @@ static int read_text(struct avow_bundle *b, const json_t *doc, const char *key,
     return avow_bundle_put(b, part, avow_bytes_str(text), err);
 }
 
+/* Members that are base64 and may be absent. */
+static const struct binary {
+    const char *key;
+    enum avow_bundle_part part;
+    size_t offset;   /* of the view in struct avow_bundle */
+    bool azure_only; /* nobody else has one */
+} binary[] = {
+    { "evidence", AVOW_PART_EVIDENCE, offsetof(struct avow_bundle, evidence), false },
+    { "hcl-report", AVOW_PART_HCL, offsetof(struct avow_bundle, hcl), true },
+    { "runtime-data", AVOW_PART_RUNTIME_DATA, offsetof(struct avow_bundle, runtime_data), false },
+    { "tpm-quote", AVOW_PART_TPM_QUOTE, offsetof(struct avow_bundle, tpm_quote), true },
+    { "tpm-signature", AVOW_PART_TPM_SIGNATURE, offsetof(struct avow_bundle, tpm_signature), true },
+    { "event-log", AVOW_PART_EVENT_LOG, offsetof(struct avow_bundle, event_log), false },
+};
+
+#define N_BINARY (sizeof binary / sizeof binary[0])
+
+static int read_opt_b64(struct avow_bundle *b, const json_t *doc, const struct binary *m,
+                        struct avow_error *err)
+{
+    const json_t *v = json_object_get(doc, m->key);
+
+    if (!v)
+        return 0;
+    if (m->azure_only && !avow_tee_is_azure(b->tee))
+        return AVOW_FAIL(err, FORMAT, "bundle: \"%s\" in a bundle of %s", m->key,
+                         avow_tee_name(b->tee));
+    return read_b64(b, m->key, v, m->part, err);
+}
+
+int avow_bundle_put_pcr(struct avow_bundle *b, unsigned i, const uint8_t value[AVOW_BUNDLE_PCR_LEN],
+                        struct avow_error *err)
+{
+    if (i >= AVOW_BUNDLE_PCRS)
+        return AVOW_FAIL(err, LIMIT, "PCR %u (0 to %u)", i, AVOW_BUNDLE_PCRS - 1);
+    b->pcr_mask |= 1u << i;
+    memcpy(b->pcr[i], value, AVOW_BUNDLE_PCR_LEN);
+    return 0;
+}
+
+/* {"0":"<64 hex>", ...} */
+static int read_pcrs(struct avow_bundle *b, const json_t *v, struct avow_error *err)
+{
+    const char *key = NULL;
+    json_t *item = NULL;
+
+    if (!v)
+        return 0;
+    if (!json_is_object(v) || !avow_tee_is_azure(b->tee))
+        return AVOW_FAIL(err, FORMAT, "bundle: \"pcrs\" is not an object, or of a bare machine");
+    json_object_foreach((json_t *)(uintptr_t)v, key, item) {
+        uint8_t digest[AVOW_BUNDLE_PCR_LEN];
+        const char *hex = json_string_value(item);
+        unsigned i = 0;
+
+        if (key[0] < '0' || key[0] > '9' || strlen(key) > 2 || (key[1] && key[0] == '0') ||
+            (key[1] && (key[1] < '0' || key[1] > '9')))
+            return AVOW_FAIL(err, FORMAT, "bundle: \"pcrs\": a key is no register");
+        i = (unsigned)(key[0] - '0');
+        if (key[1])
+            i = 10 * i + (unsigned)(key[1] - '0');
+        if (!hex || avow_unhex(hex, digest, sizeof digest) < 0)
+            return AVOW_FAIL(err, FORMAT, "bundle: \"pcrs\": %s is not %u bytes in hex", key,
+                             AVOW_BUNDLE_PCR_LEN);
+        AVOW_TRY(avow_bundle_put_pcr(b, i, digest, err));
+    }
+    return 0;
+}
+
 static int read_members(const json_t *doc, struct avow_bundle *b, struct avow_error *err)
 {
-    static const char *const known[] = { "type", "tee",      "statement",   "evidence", "certs",
-                                         "crls", "tcb-info", "qe-identity", NULL };
+    static const char *const known[] = { "type",          "tee",          "statement",
+                                         "evidence",      "certs",        "crls",
+                                         "tcb-info",      "qe-identity",  "hcl-report",
+                                         "pcrs",          "runtime-data", "tpm-quote",
+                                         "tpm-signature", "event-log",    NULL };
     const char *text = NULL;
 
     if (!json_is_object(doc))
@@ -146,11 +240,14 @@ static int read_members(const json_t *doc, struct avow_bundle *b, struct avow_er
     AVOW_TRY(avow_json_get_str(doc, "tee", &text, err));
     b->tee = avow_tee_from_name(text);
     if (b->tee == AVOW_TEE_NONE)
-        return AVOW_FAIL(err, FORMAT, "bundle: \"tee\" is neither \"snp\" nor \"tdx\"");
-    if (!json_object_get(doc, "evidence"))
+        return AVOW_FAIL(err, FORMAT,
+                         "bundle: \"tee\" is none of \"snp\", \"tdx\", \"az-snp\", \"az-tdx\"");
+    if (!json_object_get(doc, "evidence") && !json_object_get(doc, "hcl-report"))
         return AVOW_FAIL(err, FORMAT, "bundle: \"evidence\" is missing");
     AVOW_TRY(read_text(b, doc, "statement", AVOW_PART_STATEMENT, err));
-    AVOW_TRY(read_b64(b, "evidence", json_object_get(doc, "evidence"), AVOW_PART_EVIDENCE, err));
+    for (size_t i = 0; i < N_BINARY; i++)
+        AVOW_TRY(read_opt_b64(b, doc, &binary[i], err));
+    AVOW_TRY(read_pcrs(b, json_object_get(doc, "pcrs"), err));
     AVOW_TRY(read_list(b, doc, "certs", AVOW_BUNDLE_CERTS_MAX, AVOW_PART_CERT, err));
     AVOW_TRY(read_list(b, doc, "crls", AVOW_BUNDLE_CRLS_MAX, AVOW_PART_CRL, err));
     AVOW_TRY(read_text(b, doc, "tcb-info", AVOW_PART_TCB_INFO, err));
@@ -221,18 +318,46 @@ static int set_list(json_t *doc, const char *key, const struct avow_bytes *items
     return 0;
 }
 
+static int set_pcrs(json_t *doc, const struct avow_bundle *b, struct avow_error *err)
+{
+    json_t *pcrs = NULL;
+
+    if (!b->pcr_mask)
+        return 0;
+    pcrs = json_object();
+    AVOW_TRY(set_new(doc, "pcrs", pcrs, err));
+    for (unsigned i = 0; i < AVOW_BUNDLE_PCRS; i++) {
+        char key[12];
+        char hex[2 * AVOW_BUNDLE_PCR_LEN + 1];
+
+        if (!(b->pcr_mask >> i & 1))
+            continue;
+        snprintf(key, sizeof key, "%u", i);
+        avow_hex(AVOW_BYTES_OF(b->pcr[i]), hex);
+        AVOW_TRY(set_new(pcrs, key, json_string(hex), err));
+    }
+    return 0;
+}
+
 int avow_bundle_emit(const struct avow_bundle *b, struct avow_buf *out, struct avow_error *err)
 {
     avow_autojson json_t *doc = json_object();
 
     if (!doc)
         return AVOW_FAIL(err, NOMEM, "out of memory");
-    if (b->tee == AVOW_TEE_NONE || b->evidence.len == 0)
+    if (b->tee == AVOW_TEE_NONE || (b->evidence.len == 0 && b->hcl.len == 0))
         return AVOW_FAIL(err, INVAL, "bundle: no evidence");
     AVOW_TRY(set_new(doc, "type", json_string(bundle_type), err));
     AVOW_TRY(set_new(doc, "tee", json_string(avow_tee_name(b->tee)), err));
     AVOW_TRY(set_text(doc, "statement", b->statement, err));
-    AVOW_TRY(set_new(doc, "evidence", b64(b->evidence), err));
+    for (size_t i = 0; i < N_BINARY; i++) {
+        struct avow_bytes v = { 0 };
+
+        memcpy(&v, (const uint8_t *)b + binary[i].offset, sizeof v);
+        if (v.len)
+            AVOW_TRY(set_new(doc, binary[i].key, b64(v), err));
+    }
+    AVOW_TRY(set_pcrs(doc, b, err));
     AVOW_TRY(set_list(doc, "certs", b->certs, b->n_certs, err));
     AVOW_TRY(set_list(doc, "crls", b->crls, b->n_crls, err));
     AVOW_TRY(set_text(doc, "tcb-info", b->tcb_info, err));

@@ -14,14 +14,15 @@ const struct avow_reason *avow_verdict_why(const struct avow_verdict *v)
     return NULL;
 }
 
-bool avow_verdict_add(struct avow_verdict *v, const char *code, bool passed, const char *fmt, ...)
+static bool add(struct avow_verdict *v, const char *code, bool ran, bool passed, const char *fmt,
+                va_list ap)
 {
     struct avow_reason *r = NULL;
-    va_list ap;
 
     if (v->n_reasons >= AVOW_REASONS_MAX) {
         r = &v->reasons[AVOW_REASONS_MAX - 1];
         memset(r, 0, sizeof *r);
+        r->ran = true;
         snprintf(r->code, sizeof r->code, "limit");
         snprintf(r->text, sizeof r->text, "more than %d reasons", AVOW_REASONS_MAX);
         return false;
@@ -29,13 +30,42 @@ bool avow_verdict_add(struct avow_verdict *v, const char *code, bool passed, con
     r = &v->reasons[v->n_reasons++];
     memset(r, 0, sizeof *r);
     r->passed = passed;
+    r->ran = ran;
     snprintf(r->code, sizeof r->code, "%s", code);
     avow_printable(r->code); /* may come from a peer's JSON */
-    va_start(ap, fmt);
     vsnprintf(r->text, sizeof r->text, fmt, ap);
-    va_end(ap);
     avow_printable(r->text);
     return passed;
+}
+
+bool avow_verdict_add(struct avow_verdict *v, const char *code, bool passed, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    passed = add(v, code, true, passed, fmt, ap);
+    va_end(ap);
+    return passed;
+}
+
+bool avow_verdict_missing(struct avow_verdict *v, const char *code, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    (void)add(v, code, false, false, fmt, ap);
+    va_end(ap);
+    return false;
+}
+
+bool avow_verdict_undecided(const struct avow_verdict *v)
+{
+    if (avow_verdict_accepts(v) || v->n_reasons == 0)
+        return false;
+    for (uint32_t i = 0; i < v->n_reasons && i < AVOW_REASONS_MAX; i++)
+        if (!v->reasons[i].passed && v->reasons[i].ran)
+            return false;
+    return true;
 }
 
 void avow_verdict_conclude(struct avow_verdict *v)

@@ -17,6 +17,7 @@ enum avow_decision { AVOW_REFUSED = 0, AVOW_ACCEPTED = 1 }; /* zero is refusal *
 struct avow_reason {
     char code[32]; /* stable: "measurement", "tcb-floor", "debug", "simulated", "binding", ... */
     bool passed;
+    bool ran;       /* false: it could not be evaluated, since something is missing */
     char text[192]; /* with the values: "measurement 3f.. is not among the 2 allowed" */
 };
 
@@ -38,6 +39,11 @@ const struct avow_reason *avow_verdict_why(const struct avow_verdict *v);
 /* Append a reason (a full list turns into a refusal). Returns @passed. */
 bool avow_verdict_add(struct avow_verdict *v, const char *code, bool passed, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* Append what could not be evaluated: a refusal, but not one against the evidence. */
+bool avow_verdict_missing(struct avow_verdict *v, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Refused for nothing but what could not be evaluated. */
+bool avow_verdict_undecided(const struct avow_verdict *v);
 /* Decide: accepted if at least one reason stands and all passed; puts failed ones first. */
 void avow_verdict_conclude(struct avow_verdict *v);
 

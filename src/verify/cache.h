@@ -11,11 +11,11 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 
-/* One verification needs up to 64: 19 certificates, 4 CRLs, 2 documents and their signatures. */
-#define AVOW_CACHE_ENTRIES_MIN 64u
+/* One verification needs up to 128: 27 certificates, 8 CRLs, 2 documents and their signatures. */
+#define AVOW_CACHE_ENTRIES_MIN 128u
 /* For a node that meets many: 4 of its own for each peer. */
 #define AVOW_CACHE_ENTRIES 1024u
-#define AVOW_CACHE_BYTES_MAX (16u << 20) /* of all texts; one bundle has at most 512 KiB */
+#define AVOW_CACHE_BYTES_MAX (16u << 20) /* of all texts; one bundle has at most 1 MiB */
 
 struct avow_verify_cache;
 struct avow_cert;

@@ -17,7 +17,7 @@ static const char *const status_names[] = {
     [AVOW_TCB_TD_RELAUNCH_ADVISED] = "TDRelaunchAdvised",
     [AVOW_TCB_TD_RELAUNCH_ADVISED_CONFIGURATION_NEEDED] = "TDRelaunchAdvisedConfigurationNeeded",
     [AVOW_TCB_REVOKED] = "Revoked",
-    [AVOW_TCB_NOT_SUPPORTED] = "NotSupported",
+    [AVOW_TCB_NOT_SUPPORTED] = "TCB_NOT_SUPPORTED",
 };
 
 #define N_STATUS (sizeof status_names / sizeof status_names[0])
@@ -35,10 +35,10 @@ enum avow_tcb_status avow_tcb_status_from_name(const char *name)
     return AVOW_TCB_UNKNOWN;
 }
 
-bool avow_claims_check(struct avow_claims *c, const char *code, bool passed, const char *fmt, ...)
+static void add(struct avow_claims *c, const char *code, enum avow_check_state state,
+                const char *fmt, va_list ap)
 {
     struct avow_check *k = NULL;
-    va_list ap;
 
     if (c->n_checks >= AVOW_CHECKS_MAX) {
         k = &c->checks[AVOW_CHECKS_MAX - 1];
@@ -46,17 +46,34 @@ bool avow_claims_check(struct avow_claims *c, const char *code, bool passed, con
         k->state = AVOW_CHECK_FAILED;
         snprintf(k->code, sizeof k->code, "limit");
         snprintf(k->text, sizeof k->text, "more than %d checks", AVOW_CHECKS_MAX);
-        return false;
+        return;
     }
     k = &c->checks[c->n_checks++];
-    memset(k, 0, sizeof *k);
-    k->state = passed ? AVOW_CHECK_PASSED : AVOW_CHECK_FAILED;
+    k->state = state;
     snprintf(k->code, sizeof k->code, "%s", code);
-    va_start(ap, fmt);
     vsnprintf(k->text, sizeof k->text, fmt, ap);
-    va_end(ap);
     avow_printable(k->text);
-    return passed;
+}
+
+bool avow_claims_check(struct avow_claims *c, const char *code, bool passed, const char *fmt, ...)
+{
+    bool room = c->n_checks < AVOW_CHECKS_MAX;
+    va_list ap;
+
+    va_start(ap, fmt);
+    add(c, code, passed ? AVOW_CHECK_PASSED : AVOW_CHECK_FAILED, fmt, ap);
+    va_end(ap);
+    return passed && room;
+}
+
+bool avow_claims_missing(struct avow_claims *c, const char *code, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    add(c, code, AVOW_CHECK_NOT_RUN, fmt, ap);
+    va_end(ap);
+    return false;
 }
 
 bool avow_claims_all_passed(const struct avow_claims *c)

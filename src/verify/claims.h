@@ -10,14 +10,15 @@
 
 #include "evidence/tee.h"
 
-/* Outcome of one check; zero is "did not run", which is never good enough. */
+/* Outcome of one check. Zero: it could not run, since something that it needs is missing; that is
+ * never good enough, but it is no finding against the evidence either. */
 enum avow_check_state {
     AVOW_CHECK_NOT_RUN = 0,
     AVOW_CHECK_FAILED = 1,
     AVOW_CHECK_PASSED = 2,
 };
 
-#define AVOW_CHECKS_MAX 48
+#define AVOW_CHECKS_MAX 64
 
 struct avow_check {
     char code[32]; /* stable, e.g. "signature", "expired", documented in docs/reasons.md */
@@ -48,12 +49,25 @@ const char *avow_tcb_status_name(enum avow_tcb_status s); /* "UpToDate", ... */
 enum avow_tcb_status avow_tcb_status_from_name(const char *name);
 
 #define AVOW_ADVISORIES_MAX 64
+#define AVOW_CSP_ID_MAX 64     /* bytes of a VLEK's csp_id */
+#define AVOW_VM_ID_MAX 64      /* bytes of vmUniqueId */
+#define AVOW_PCRS 24u          /* registers of a bank */
+#define AVOW_PCR_LEN 32u       /* of the SHA-256 bank */
+#define AVOW_TPM_EXTRA_MAX 64u /* bytes of a TPM quote's extraData */
+
+/* What a paravisor's claims say of a thing: it need not say anything. */
+enum avow_said { AVOW_SAID_NOTHING = 0, AVOW_SAID_NO, AVOW_SAID_YES };
+
+struct avow_snp_firmware {
+    uint8_t major, minor, build;
+};
 
 struct avow_claims {
     enum avow_tee tee;
-    bool authentic; /* every vendor check ran and passed: set by verify alone */
-    bool simulated; /* the chain ends in an anchor that is marked simulated */
-    char root[64];  /* name of the anchor that the chain ends in */
+    bool authentic;          /* every vendor check ran and passed: set by verify alone */
+    bool revocation_checked; /* every certificate that a CRL can revoke was looked up in one */
+    bool simulated;          /* the chain ends in an anchor that is marked simulated */
+    char root[64];           /* name of the anchor that the chain ends in */
     uint8_t report_data[64];
     uint8_t measurement[48]; /* SNP MEASUREMENT, TDX MRTD */
     bool debug;
@@ -73,7 +87,12 @@ struct avow_claims {
         uint8_t id_key_digest[48], author_key_digest[48];
         bool author_key_en;
         bool migration_agent; /* REPORT_ID_MA is not all FF */
+        uint8_t report_id[32], report_id_ma[32];
         struct avow_snp_tcb current, reported, committed, launch;
+        uint8_t cpuid_family, cpuid_model, cpuid_stepping; /* 0 in version 2 */
+        struct avow_snp_firmware current_version, committed_version;
+        uint64_t launch_mit, current_mit; /* mitigation vectors; 0 before version 5 */
+        char csp_id[AVOW_CSP_ID_MAX + 1]; /* VLEK: the provider; "" for VCEK */
     } snp;
 
     struct {
@@ -92,6 +111,40 @@ struct avow_claims {
         char advisories[AVOW_ADVISORIES_MAX][24];
     } tdx;
 
+    /* Data whose digest is in report_data: given with the evidence, or Azure's runtime claims. */
+    bool runtime_bound;
+    uint8_t runtime_sha256[32];
+
+    /* az-snp and az-tdx: what the paravisor's runtime claims say; only if they are bound. */
+    struct {
+        bool present;
+        uint32_t hcl_version;       /* 0: the claims came without the HCL report around them */
+        uint8_t ak_spki_sha256[32]; /* of the TPM's attestation key (DER SubjectPublicKeyInfo) */
+        bool ak_certified; /* Azure's vTPM CA certified this key too (not needed: it is bound) */
+        char vm_id[AVOW_VM_ID_MAX + 1]; /* vmUniqueId, as written; "" if not said */
+        enum avow_said secure_boot, tpm_enabled, tpm_persisted, console_enabled;
+        bool has_user_data;
+        uint8_t user_data[64]; /* of NV 0x01400002 when the HCL report was made */
+    } az;
+
+    /* A TPM quote by the attestation key; only if its signature and its PCR digest hold. */
+    struct {
+        bool quoted;
+        uint8_t extra_len; /* bytes of extra_data: the verifier's nonce */
+        uint8_t extra_data[AVOW_TPM_EXTRA_MAX];
+        uint32_t pcr_mask; /* bit i: PCR i was quoted, and its value is known */
+        uint8_t pcr[AVOW_PCRS][AVOW_PCR_LEN];
+        uint32_t reset_count, restart_count;
+        uint64_t clock, firmware;
+    } vtpm;
+
+    /* An event log that replays to registers of the evidence. */
+    struct {
+        bool replayed;
+        uint32_t n_events;
+        uint32_t registers; /* bit i: RTMR i or PCR i equals what the log gives */
+    } log;
+
     int64_t valid_from, valid_until; /* intersection of all certificates and collateral, unix s */
 
     uint32_t n_checks;
@@ -104,6 +157,10 @@ struct avow_claims {
  */
 bool avow_claims_check(struct avow_claims *c, const char *code, bool passed, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* Append a check that could not run; @fmt: what is missing, and where it is to be had. Returns
+ * false. */
+bool avow_claims_missing(struct avow_claims *c, const char *code, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
 /* True only if at least one check ran and none is failed or not run. */
 bool avow_claims_all_passed(const struct avow_claims *c);
 

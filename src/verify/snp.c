@@ -143,8 +143,8 @@ static bool find_leaf(struct snp_view *v)
             v->leaf = v->certs[i];
     }
     if (!v->leaf)
-        return avow_claims_check(v->c, "missing", false,
-                                 "the bundle has no %s certificate for this report", cn);
+        return avow_claims_missing(v->c, "missing",
+                                   "the bundle has no %s certificate for this report", cn);
     return true;
 }
 
@@ -186,9 +186,9 @@ static int find_issuer(struct snp_view *v, const struct avow_kept *child,
     if (!*out && why.code)
         avow_claims_check(v->c, "signature", false, "%s", why.text);
     else if (!*out)
-        avow_claims_check(v->c, "missing", false,
-                          "the bundle has no certificate of \"%s\", which issued \"%s\"", issuer,
-                          avow_cert_subject_cn(child->cert));
+        avow_claims_missing(v->c, "missing",
+                            "the bundle has no certificate of \"%s\", which issued \"%s\"", issuer,
+                            avow_cert_subject_cn(child->cert));
     return 0;
 }
 

@@ -63,7 +63,7 @@ static int judge(struct work *w, const char *code, int rc, const struct avow_err
 
 static void missing(struct work *w, const char *what)
 {
-    (void)avow_claims_check(w->c, "missing", false, "%s", what);
+    (void)avow_claims_missing(w->c, "missing", "%s", what);
 }
 
 /* Validity at now of one certificate, CRL or document; narrows the claims' window. */

@@ -24,7 +24,7 @@ static void every_word_has_its_status(void **state)
         { "TDRelaunchAdvised", AVOW_LEVEL_UNKNOWN },
         { "uptodate", AVOW_LEVEL_UNKNOWN },
         { "UpToDate ", AVOW_LEVEL_UNKNOWN },
-        { "NotSupported", AVOW_LEVEL_UNKNOWN },
+        { "TCB_NOT_SUPPORTED", AVOW_LEVEL_UNKNOWN },
         { "", AVOW_LEVEL_UNKNOWN },
     };
 

@@ -100,6 +100,8 @@ static void limits_hold(void **state)
 }
 
 #define HEAD "{\"type\":\"avow/bundle/1\",\"tee\":\"snp\",\"evidence\":\"AAAA\""
+#define AZURE "{\"type\":\"avow/bundle/1\",\"tee\":\"az-snp\","
+#define PCR "0102030405060708090a0b0c0d0e0f100102030405060708090a0b0c0d0e0f10"
 #define LISTS ",\"certs\":[],\"crls\":[]"
 
 static void bad_texts_are_refused(void **state)
@@ -122,8 +124,18 @@ static void bad_texts_are_refused(void **state)
         { HEAD ",\"certs\":[1],\"crls\":[]}", -AVOW_E_FORMAT },
         { HEAD ",\"certs\":[\"AAA\"],\"crls\":[]}", -AVOW_E_FORMAT },
         { HEAD ",\"certs\":[\"AAAA\\n\"],\"crls\":[]}", -AVOW_E_FORMAT },
-        { HEAD ",\"certs\":[],\"crls\":[\"AA==\",\"AA==\",\"AA==\",\"AA==\",\"AA==\"]}",
+        { HEAD ",\"certs\":[],\"crls\":[\"AA==\",\"AA==\",\"AA==\",\"AA==\",\"AA==\",\"AA==\","
+               "\"AA==\",\"AA==\",\"AA==\"]}",
           -AVOW_E_LIMIT },
+        { HEAD LISTS ",\"runtime-data\":\"AAAA\",\"event-log\":\"AAAA\"}", 0 },
+        { HEAD LISTS ",\"hcl-report\":\"AAAA\"}", -AVOW_E_FORMAT }, /* a bare machine has none */
+        { HEAD LISTS ",\"pcrs\":{}}", -AVOW_E_FORMAT },
+        { AZURE "\"hcl-report\":\"AAAA\"" LISTS "}", 0 },
+        { AZURE "\"hcl-report\":\"AAAA\",\"pcrs\":{\"23\":\"" PCR "\"}" LISTS "}", 0 },
+        { AZURE "\"hcl-report\":\"AAAA\",\"pcrs\":{\"24\":\"" PCR "\"}" LISTS "}", -AVOW_E_LIMIT },
+        { AZURE "\"hcl-report\":\"AAAA\",\"pcrs\":{\"01\":\"" PCR "\"}" LISTS "}", -AVOW_E_FORMAT },
+        { AZURE "\"hcl-report\":\"AAAA\",\"pcrs\":{\"\":\"" PCR "\"}" LISTS "}", -AVOW_E_FORMAT },
+        { AZURE "\"hcl-report\":\"AAAA\",\"pcrs\":{\"1\":\"00\"}" LISTS "}", -AVOW_E_FORMAT },
         { "{\"type\":\"avow/bundle/1\",\"tee\":\"snp\"" LISTS "}", -AVOW_E_FORMAT },
         { "{\"type\":\"avow/bundle/1\",\"tee\":\"none\",\"evidence\":\"AAAA\"" LISTS "}",
           -AVOW_E_FORMAT },

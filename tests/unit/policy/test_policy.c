@@ -237,7 +237,7 @@ static void bad_documents_are_refused(void **state)
         "{\"version\":1,\"tdx\":{\"mrtd\":\"any\",\"tcb-status\":[]}}",
         "{\"version\":1,\"tdx\":{\"mrtd\":\"any\",\"tcb-status\":[\"Revoked\"]}}",
         "{\"version\":1,\"tdx\":{\"mrtd\":\"any\",\"tcb-status\":[\"Unknown\"]}}",
-        "{\"version\":1,\"tdx\":{\"mrtd\":\"any\",\"tcb-status\":[\"NotSupported\"]}}",
+        "{\"version\":1,\"tdx\":{\"mrtd\":\"any\",\"tcb-status\":[\"TCB_NOT_SUPPORTED\"]}}",
         "{\"version\":1,\"tdx\":{\"mrtd\":\"any\",\"tcb-status\":[7]}}",
         "{\"version\":1,\"machines\":{\"a\":\"11\"}}",
         "{\"version\":1,\"machines\":{\"a\":1}}",

@@ -42,7 +42,7 @@ static void expect(const struct tdx_vector *v)
 
     verify(&v->bundle, tdx_mid(v), &c);
     status = avow_tcb_status_name(c.tdx.tcb_status);
-    if (strcmp(status, supported ? v->tcb : "NotSupported") != 0)
+    if (strcmp(status, supported ? v->tcb : "TCB_NOT_SUPPORTED") != 0)
         fail_msg("%s: %s, not %s", v->name, status, v->tcb);
     if (c.authentic != supported)
         fail_msg("%s: %s: %s", v->name, first_failed(&c) ? first_failed(&c)->code : "all passed",
@@ -332,9 +332,9 @@ static void levels_are_matched_in_order(void **state)
     STATUS("OutOfDate", "", s.components[15] = 2);
     STATUS("OutOfDate", "", s.pcesvn = 10);
     STATUS("OutOfDate", "", s.svn[2] = 2);
-    STATUS("NotSupported", "tcb-status", s.components[0] = 0);
-    STATUS("NotSupported", "tcb-status", s.pcesvn = 4);
-    STATUS("NotSupported", "tcb-status", s.svn[2] = 0);
+    STATUS("TCB_NOT_SUPPORTED", "tcb-status", s.components[0] = 0);
+    STATUS("TCB_NOT_SUPPORTED", "tcb-status", s.pcesvn = 4);
+    STATUS("TCB_NOT_SUPPORTED", "tcb-status", s.svn[2] = 0);
     STATUS("SWHardeningNeeded", "", s.platform[0] = "SWHardeningNeeded");
     STATUS("Revoked", "tcb-status", s.platform[0] = "Revoked");
     ROW("tcb-info", s.platform[0] = "TDRelaunchAdvised"); /* never a level's own word */
@@ -344,10 +344,10 @@ static void module_and_enclave_converge(void **state)
 {
     (void)state;
     STATUS("OutOfDate", "", s.svn[0] = 4);
-    STATUS("NotSupported", "tcb-status", s.svn[0] = 2);
-    STATUS("NotSupported", "tcb-status", s.svn[1] = 2);
-    STATUS("NotSupported", "tcb-status", s.mrsignerseam0 = 1);
-    STATUS("NotSupported", "tcb-status", s.seam_attributes0 = 1);
+    STATUS("TCB_NOT_SUPPORTED", "tcb-status", s.svn[0] = 2);
+    STATUS("TCB_NOT_SUPPORTED", "tcb-status", s.svn[1] = 2);
+    STATUS("TCB_NOT_SUPPORTED", "tcb-status", s.mrsignerseam0 = 1);
+    STATUS("TCB_NOT_SUPPORTED", "tcb-status", s.seam_attributes0 = 1);
     STATUS("OutOfDate", "", s.module = "OutOfDate"; s.platform[0] = "SWHardeningNeeded");
     STATUS("OutOfDateConfigurationNeeded", "", s.module = "OutOfDate";
            s.platform[0] = "ConfigurationNeeded");
@@ -356,7 +356,7 @@ static void module_and_enclave_converge(void **state)
     STATUS("Revoked", "tcb-status", s.module = "Revoked"; s.platform[0] = "OutOfDate");
     /* major version 0: no identity, and all sixteen TDX components count */
     STATUS("UpToDate", "", s.svn[1] = 0);
-    STATUS("NotSupported", "tcb-status", s.svn[1] = 0; s.mrsignerseam0 = 1);
+    STATUS("TCB_NOT_SUPPORTED", "tcb-status", s.svn[1] = 0; s.mrsignerseam0 = 1);
 }
 
 static void version_15_is_judged_twice(void **state)
@@ -371,7 +371,7 @@ static void version_15_is_judged_twice(void **state)
     STATUS("OutOfDate", "", s.version = 5; s.body_type = AVOW_TDX_BODY_15; s.svn[0] = 4;
            s.svn2[0] = 4);
     STATUS("OutOfDate", "", s.version = 5; s.body_type = AVOW_TDX_BODY_15; s.svn2[0] = 4);
-    STATUS("NotSupported", "tcb-status", s.version = 5; s.body_type = AVOW_TDX_BODY_15;
+    STATUS("TCB_NOT_SUPPORTED", "tcb-status", s.version = 5; s.body_type = AVOW_TDX_BODY_15;
            s.svn2[0] = 1);
 }
 
