@@ -56,6 +56,30 @@ static int unknown(const struct avow_option *const *tables, const char *arg, str
     return AVOW_FAIL(err, FORMAT, "unknown option %s", arg);
 }
 
+/* A lone "-" is standard input, not an option. */
+static bool is_option(const char *arg)
+{
+    return arg[0] == '-' && arg[1];
+}
+
+/* @first, or the arguments after argv[*i] up to the next option; at least one. */
+static int take_list(const struct avow_option *o, const char *first, int argc, char *const *argv,
+                     int *i, struct avow_error *err)
+{
+    struct avow_list *l = o->list;
+    size_t before = l->n;
+
+    if (first && l->n < AVOW_LIST_MAX)
+        l->v[l->n++] = first;
+    while (!first && *i + 1 < argc && !is_option(argv[*i + 1]) && l->n < AVOW_LIST_MAX)
+        l->v[l->n++] = argv[++*i];
+    if (l->n == AVOW_LIST_MAX)
+        return AVOW_FAIL(err, LIMIT, "option --%s: %d values or more", o->name, AVOW_LIST_MAX);
+    if (l->n == before)
+        return AVOW_FAIL(err, FORMAT, "option --%s needs a value: %s", o->name, o->value);
+    return 0;
+}
+
 /* The option at argv[*i] and its value, which may be the next one. */
 static int take(const struct avow_option *const *tables, int argc, char *const *argv, int *i,
                 struct avow_error *err)
@@ -78,6 +102,8 @@ static int take(const struct avow_option *const *tables, int argc, char *const *
         *o->flag = true;
         return 0;
     }
+    if (o->list)
+        return take_list(o, eq ? eq + 1 : NULL, argc, argv, i, err);
     if (eq)
         *o->text = eq + 1;
     else if (*i + 1 < argc)
@@ -96,7 +122,7 @@ int avow_options_parse(const struct avow_option *const *tables, int argc, char *
     for (int i = 0; i < argc; i++) {
         if (!only_args && strcmp(argv[i], "--") == 0) {
             only_args = true;
-        } else if (!only_args && argv[i][0] == '-' && argv[i][1]) {
+        } else if (!only_args && is_option(argv[i])) {
             AVOW_TRY(take(tables, argc, argv, &i, err));
         } else {
             if (rest->n == AVOW_ARGS_MAX)

@@ -1,4 +1,7 @@
-/* Options of the command line: --name, --name VALUE, --name=VALUE, -x, --; in any order. */
+/*
+ * Options of the command line: --name, --name VALUE, --name=VALUE, -x, --; in any order. An option
+ * that takes a list takes every argument up to the next option, and may be repeated.
+ */
 #ifndef AVOW_CLI_OPTIONS_H
 #define AVOW_CLI_OPTIONS_H
 
@@ -7,15 +10,22 @@
 
 #include "base/err.h"
 
-#define AVOW_ARGS_MAX 1024 /* arguments that are not options */
+#define AVOW_ARGS_MAX 65536 /* arguments that are not options */
+#define AVOW_LIST_MAX 1024  /* values of one option that takes a list */
+
+struct avow_list {
+    size_t n;
+    const char *v[AVOW_LIST_MAX]; /* borrowed from argv */
+};
 
 struct avow_option {
     const char *name;  /* without the dashes; NULL ends a table */
     char letter;       /* or 0 */
     const char *value; /* what the value is called in the help; NULL: a flag */
     const char *help;
-    bool *flag;        /* set to true */
-    const char **text; /* set to the value; borrowed from argv */
+    bool *flag;             /* set to true */
+    const char **text;      /* set to the value; borrowed from argv */
+    struct avow_list *list; /* or appended to this */
 };
 
 struct avow_args {

@@ -5,6 +5,7 @@
 static bool json, quiet;
 static const char *policy;
 static const char *output;
+static struct avow_list with;
 
 static const struct avow_option first[] = {
     { "json", 0, NULL, "", &json, NULL },
@@ -14,6 +15,7 @@ static const struct avow_option first[] = {
 static const struct avow_option second[] = {
     { "policy", 0, "FILE", "", NULL, &policy },
     { "output", 'o', "DIR", "", NULL, &output },
+    { "with", 0, "FILE...", "", NULL, NULL, &with },
     { NULL, 0, NULL, NULL, NULL, NULL },
 };
 
@@ -25,6 +27,7 @@ static int parse(const char *const *argv, struct avow_args *rest, struct avow_er
 
     json = quiet = false;
     policy = output = NULL;
+    with.n = 0;
     for (; argv[n]; n++)
         copy[n] = (char *)(uintptr_t)argv[n];
     return avow_options_parse(tables, n, copy, rest, err);
@@ -75,6 +78,31 @@ static void test_errors(void **state)
     }
 }
 
+static void test_lists(void **state)
+{
+    const char *const argv[] = {
+        "e", "--with", "a", "-", "c", "--json", "f", "--with=b", "g", NULL
+    };
+    const char *const none[] = { "--with", "--json", NULL };
+    const char *const stop[] = { "--with", "a", "--", "b", NULL };
+    static struct avow_args rest;
+    struct avow_error err = { 0 };
+
+    (void)state;
+    assert_int_equal(parse(argv, &rest, &err), 0);
+    assert_int_equal(with.n, 4);
+    assert_string_equal(with.v[1], "-");
+    assert_string_equal(with.v[3], "b");
+    assert_int_equal(rest.n, 3);
+    assert_string_equal(rest.list[1], "f");
+    assert_string_equal(rest.list[2], "g");
+    assert_int_equal(parse(stop, &rest, &err), 0);
+    assert_int_equal(with.n, 1);
+    assert_int_equal(rest.n, 1);
+    assert_int_equal(parse(none, &rest, &err), -AVOW_E_FORMAT);
+    assert_string_equal(err.text, "option --with needs a value: FILE...");
+}
+
 static void test_nearest(void **state)
 {
     static const char *const words[] = { "attest", "run", "status", NULL };
@@ -90,6 +118,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_forms),
         cmocka_unit_test(test_errors),
+        cmocka_unit_test(test_lists),
         cmocka_unit_test(test_nearest),
     };
 
