@@ -21,30 +21,10 @@ static void verdicts_survive_json(void **state)
     assert_false(avow_verdict_accepts(&back));
 }
 
-static void claims_have_json(void **state)
-{
-    struct avow_claims c = { .tee = AVOW_TEE_TDX };
-    avow_autojson json_t *tdx = NULL;
-    avow_autojson json_t *snp = NULL;
-
-    (void)state;
-    avow_claims_check(&c, "root", true, "fine");
-    tdx = avow_claims_json(&c);
-    assert_non_null(tdx);
-    assert_non_null(json_object_get(json_object_get(tdx, "tdx"), "rtmr"));
-    assert_int_equal(json_array_size(json_object_get(tdx, "checks")), 1);
-    c.tee = AVOW_TEE_SNP;
-    snp = avow_claims_json(&c);
-    assert_non_null(snp);
-    assert_non_null(json_object_get(json_object_get(json_object_get(snp, "snp"), "tcb"), "launch"));
-    assert_true(json_is_false(json_object_get(snp, "authentic")));
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(verdicts_survive_json),
-        cmocka_unit_test(claims_have_json),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
