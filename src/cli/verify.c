@@ -1,44 +1,48 @@
 /* avow verify: judge evidence from files, offline. */
+#include "cli/verify.h"
+
+#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
+#include <sys/stat.h>
 #include <time.h>
 
+#include "attest/ear.h"
 #include "attest/gather.h"
 #include "cli/show.h"
+#include "verify/basis.h"
 
-#define FILE_BYTES_MAX (16u << 20)
+#define FOLDER_FILES_MAX 1000000u
 
-static const char *policy_path;
-static const char *roots_path;
-static const char *at;
+static const char *policy_path, *roots_path, *at, *bundle_path, *ear_path, *ear_key, *nonce, *jobs;
+static bool offline;
+static struct avow_list with;
 
 static const struct avow_option options[] = {
-    { "policy", 0, "FILE", "appraise by this policy; without it any measurement is accepted", NULL,
-      &policy_path },
-    { "roots", 0, "FILE", "trust these simulated roots too (PEM)", NULL, &roots_path },
+    { "with", 0, "FILE...", "endorsements, collateral and what else belongs to it, in any order",
+      NULL, NULL, &with },
     { "at", 0, "TIME", "judge as of then: 2026-01-31, 2026-01-31T12:00:00Z or unix seconds", NULL,
-      &at },
-    { NULL, 0, NULL, NULL, NULL, NULL },
+      &at, NULL },
+    { "policy", 0, "FILE", "appraise by this policy; without it any measurement is accepted", NULL,
+      &policy_path, NULL },
+    { "roots", 0, "FILE", "trust these simulated roots too (PEM)", NULL, &roots_path, NULL },
+    { "offline", 0, NULL, "never touch the network (it never does)", &offline, NULL, NULL },
+    { "bundle", 0, "FILE", "write a bundle that can be judged again years later", NULL,
+      &bundle_path, NULL },
+    { "ear", 0, "FILE", "write the result as a signed EAR token (JWT)", NULL, &ear_path, NULL },
+    { "ear-key", 0, "FILE", "sign it with this EC key, P-256 or P-384 (PEM)", NULL, &ear_key,
+      NULL },
+    { "nonce", 0, "TEXT", "put this eat_nonce into the token (8 to 88 bytes)", NULL, &nonce, NULL },
+    { "jobs", 0, "N", "threads for many files (default: all cores)", NULL, &jobs, NULL },
+    { NULL, 0, NULL, NULL, NULL, NULL, NULL },
 };
 
-/* What the vendors themselves demand, and nothing about what runs inside. */
+/* What holds without a policy: authentic, no debugging, TCB up to date; any measurement. What else
+ * a site might want (VMPL, migration, SEPT_VE_DISABLE) is for a policy to say. */
 static const char vendor_policy[] =
-    "{\"snp\":{\"measurements\":\"any\"},\"tdx\":{\"mrtd\":\"any\"},\"version\":1}";
-
-static int read_file(const char *path, struct avow_buf *out, struct avow_error *err)
-{
-    avow_autofclose FILE *f =
-        strcmp(path, "-") == 0 ? fdopen(dup(STDIN_FILENO), "r") : fopen(path, "re");
-    uint8_t chunk[8192];
-    size_t n = 0;
-
-    if (!f)
-        return AVOW_FAIL_SYS(err, "%s", path);
-    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-        if (avow_buf_put(out, chunk, n) < 0)
-            return AVOW_FAIL(err, LIMIT, "%s: more than %u bytes", path, FILE_BYTES_MAX);
-    return ferror(f) ? AVOW_FAIL_SYS(err, "%s", path) : 0;
-}
+    "{\"snp\":{\"allow-migration\":true,\"measurements\":\"any\",\"vmpl\":[0,1,2,3]},"
+    "\"tdx\":{\"allow-migration\":true,\"mrtd\":\"any\",\"require-sept-ve-disable\":false},"
+    "\"version\":1}";
 
 static int parse_time(const char *text, int64_t *out)
 {
@@ -62,134 +66,377 @@ static int parse_time(const char *text, int64_t *out)
     return 0;
 }
 
-struct job {
-    struct avow_buf files[AVOW_GATHER_FILES_MAX];
-    size_t n;
-    struct avow_buf bundle;
-    struct avow_policy *policy;
-    struct avow_anchors anchors;
-    struct avow_claims claims;
-    struct avow_verdict verdict;
-    int64_t now;
-};
+/* ---- the set-up ---- */
 
-static void job_free(struct job *j)
+static void setup_free(struct avow_verify_setup *s)
 {
-    for (size_t i = 0; i < j->n; i++)
-        avow_buf_done(&j->files[i]);
-    avow_buf_done(&j->bundle);
-    avow_policy_free(j->policy);
-    free(j);
+    avow_policy_free(s->policy);
+    avow_buf_done(&s->policy_text);
+    avow_pool_free(s->pool);
+    avow_bundle_done(&s->with);
+    free(s);
 }
-AVOW_DEFINE_CLEANUP(job, struct job, job_free)
+AVOW_DEFINE_CLEANUP(setup, struct avow_verify_setup, setup_free)
 
-static int gather(struct job *j, const struct avow_args *args, struct avow_error *err)
+static int gather_path(struct avow_pool *pool, struct avow_bundle *b, const char *path,
+                       struct avow_error *err)
 {
-    struct avow_bytes views[AVOW_GATHER_FILES_MAX];
-    avow_auto(avow_bundle_done) struct avow_bundle bundle = { 0 };
+    avow_auto(avow_buf_done) struct avow_buf file = AVOW_BUF(AVOW_VERIFY_FILE_MAX);
+    int rc = 0;
 
-    for (size_t i = 0; i < args->n; i++) {
-        j->files[i] = AVOW_BUF(FILE_BYTES_MAX);
-        j->n++;
-        AVOW_TRY(read_file(args->list[i], &j->files[i], err));
-        views[i] = avow_buf_view(&j->files[i]);
+    AVOW_TRY(avow_verify_read(path, &file, err));
+    rc = avow_gather_file(pool, b, avow_buf_view(&file), err);
+    if (rc < 0)
+        (void)avow_error_prefix(err, "%s", path);
+    return rc;
+}
+
+static int load_policy(struct avow_verify_setup *s, struct avow_error *err)
+{
+    s->policy_text = AVOW_BUF(AVOW_POLICY_MAX);
+    if (policy_path) {
+        s->own_policy = true;
+        return avow_policy_load(policy_path, &s->policy, &s->policy_text, err);
     }
-    AVOW_TRY(avow_gather(views, j->n, &bundle, err));
-    j->bundle = AVOW_BUF(AVOW_BUNDLE_MAX);
-    return avow_bundle_emit(&bundle, &j->bundle, err);
+    avow_buf_put_str(&s->policy_text, vendor_policy);
+    return avow_policy_parse(avow_bytes_str(vendor_policy), &s->policy, err);
 }
 
-static int prepare(struct job *j, const struct avow_args *args, struct avow_error *err)
+static int setup(struct avow_verify_setup *s, struct avow_error *err)
 {
-    j->now = avow_unix_ms() / 1000;
-    if (at && parse_time(at, &j->now) < 0)
+    s->now = avow_unix_ms() / 1000;
+    if (at && parse_time(at, &s->now) < 0)
         return AVOW_FAIL(err, FORMAT, "--at: \"%s\" is not a time", at);
-    avow_anchors_builtin(&j->anchors);
+    if (ear_path && !ear_key)
+        return AVOW_FAIL(err, FORMAT, "--ear: --ear-key FILE is needed to sign the token");
+    avow_anchors_builtin(&s->anchors);
     if (roots_path)
-        AVOW_TRY(avow_roots_load(roots_path, &j->anchors, err));
-    if (policy_path)
-        AVOW_TRY(avow_policy_load(policy_path, &j->policy, NULL, err));
-    else
-        AVOW_TRY(avow_policy_parse(avow_bytes_str(vendor_policy), &j->policy, err));
-    return gather(j, args, err);
+        AVOW_TRY(avow_roots_load(roots_path, &s->anchors, err));
+    AVOW_TRY(load_policy(s, err));
+    return avow_pool_new(&s->pool, err);
 }
 
-static void show(const struct avow_cli *cli, const struct job *j)
+/* ---- what is shown ---- */
+
+static void add_row(struct avow_table *t, const char *code, bool ran, bool passed,
+                    const char *source, const char *text)
 {
-    static const char *const heads[] = { "CHECK", "", "WHAT WAS COMPARED", NULL };
-    struct avow_table *t = avow_table_new(heads);
-    const struct avow_verdict *v = &j->verdict;
+    avow_table_cell(t, AVOW_PAINT_NONE, "%s", code);
+    avow_table_cell(t,
+                    passed ? AVOW_PAINT_GOOD
+                    : ran  ? AVOW_PAINT_BAD
+                           : AVOW_PAINT_WARN,
+                    "%s",
+                    passed ? "ok"
+                    : ran  ? "FAILED"
+                           : "NOT RUN");
+    avow_table_cell(t, AVOW_PAINT_DIM, "%s", source);
+    avow_table_cell(t, AVOW_PAINT_NONE, "%s", text);
+}
+
+static void show_summary(const struct avow_cli *cli, const struct avow_verify_item *item)
+{
+    const struct avow_verdict *v = &item->verdict;
+    const struct avow_reason *why = avow_verdict_why(v);
     char word[32];
 
-    for (uint32_t i = 0; i < v->n_reasons && i < AVOW_REASONS_MAX; i++) {
-        const struct avow_reason *r = &v->reasons[i];
-
-        avow_table_cell(t, AVOW_PAINT_NONE, "%s", r->code);
-        avow_table_cell(t, r->passed ? AVOW_PAINT_GOOD : AVOW_PAINT_BAD, "%s",
-                        r->passed ? "ok" : "FAILED");
-        avow_table_cell(t, AVOW_PAINT_NONE, "%s", r->text);
-    }
-    avow_print_table(cli, t);
     avow_verdict_word(avow_verdict_accepts(v), v->simulated, word);
     avow_say(cli, "%s %s%s\n", avow_tee_name(v->tee), word,
-             policy_path ? "" : " (no --policy: what runs inside was not appraised)");
+             avow_verdict_undecided(v) ? ": it could not be evaluated" : "");
+    if (why)
+        avow_say(cli, "  %s: %s\n  -> %s\n", why->code, why->text, avow_check_hint(why->code));
 }
 
-static void report(const struct job *j)
+static void show(const struct avow_cli *cli, const struct avow_verify_item *item)
 {
-    avow_autojson json_t *doc = json_pack("{s:s, s:o, s:o, s:I}", "type", "avow/verify/1",
-                                          "verdict", avow_verdict_json(&j->verdict), "claims",
-                                          avow_claims_json(&j->claims), "at", (json_int_t)j->now);
+    static const char *const heads[] = { "CHECK", "", "DEMANDED BY", "WHAT WAS COMPARED", NULL };
+    struct avow_table *t = avow_table_new(heads);
+    const struct avow_claims *c = &item->claims;
+    const struct avow_verdict *v = &item->verdict;
 
-    if (doc)
-        avow_print_json(doc);
+    for (uint32_t i = 0; i < c->n_checks && i < AVOW_CHECKS_MAX; i++)
+        add_row(t, c->checks[i].code, c->checks[i].state != AVOW_CHECK_NOT_RUN,
+                c->checks[i].state == AVOW_CHECK_PASSED,
+                avow_check_basis(c->tee, c->checks[i].code), c->checks[i].text);
+    for (uint32_t i = 0; i < v->n_reasons && i < AVOW_REASONS_MAX; i++)
+        if (!avow_verify_is_check(c, &v->reasons[i]))
+            add_row(t, v->reasons[i].code, v->reasons[i].ran, v->reasons[i].passed,
+                    avow_verify_source(c, &v->reasons[i]), v->reasons[i].text);
+    avow_print_table(cli, t);
+    show_summary(cli, item);
+}
+
+/* ---- what is written ---- */
+
+static int write_file(const char *path, struct avow_bytes data, struct avow_error *err)
+{
+    avow_autofclose FILE *f = fopen(path, "we");
+
+    if (!f || fwrite(data.data, 1, data.len, f) != data.len || fflush(f) != 0)
+        return AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno));
+    return 0;
+}
+
+static int write_ear(const struct avow_verify_setup *s, const struct avow_verify_item *item,
+                     struct avow_bytes bundle, struct avow_error *err)
+{
+    avow_auto(avow_buf_done) struct avow_buf pem = AVOW_BUF(AVOW_SIGNER_PEM_MAX);
+    avow_auto(avow_buf_done) struct avow_buf token = AVOW_BUF(AVOW_EAR_MAX);
+    avow_auto(avow_cleanup_signer) struct avow_signer *key = NULL;
+    avow_autojson json_t *claims = NULL;
+    const struct avow_ear_in in = {
+        .claims = &item->claims,
+        .verdict = &item->verdict,
+        .build = "avow " AVOW_VERSION,
+        .policy = avow_buf_view(&s->policy_text),
+        .bundle = bundle,
+        .nonce = nonce,
+        .now = avow_unix_ms() / 1000,
+    };
+
+    AVOW_TRY(avow_verify_read(ear_key, &pem, err));
+    AVOW_TRY(avow_signer_from_pem(avow_buf_view(&pem), &key, err));
+    claims = avow_ear_claims(&in);
+    if (!claims)
+        return AVOW_FAIL(err, FORMAT, "--nonce: 8 to 88 bytes are needed");
+    AVOW_TRY(avow_ear_sign(claims, key, &token, err));
+    return write_file(ear_path, avow_buf_view(&token), err);
+}
+
+static int write_results(const struct avow_verify_setup *s, const struct avow_verify_item *item,
+                         struct avow_error *err)
+{
+    avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(AVOW_BUNDLE_MAX);
+
+    if (!bundle_path && !ear_path)
+        return 0;
+    AVOW_TRY(avow_bundle_emit(&item->bundle, &text, err));
+    if (bundle_path)
+        AVOW_TRY(write_file(bundle_path, avow_buf_view(&text), err));
+    return ear_path ? write_ear(s, item, avow_buf_view(&text), err) : 0;
+}
+
+/* ---- one ---- */
+
+static void item_free(struct avow_verify_item *i)
+{
+    avow_bundle_done(&i->bundle);
+    free(i);
+}
+AVOW_DEFINE_CLEANUP(item, struct avow_verify_item, item_free)
+
+static int judge_one(struct avow_verify_setup *s, const struct avow_args *args,
+                     struct avow_verify_item *item, int *exit, struct avow_error *err)
+{
+    int rc = 0;
+
+    for (size_t i = 0; i < args->n; i++)
+        AVOW_TRY(gather_path(s->pool, &item->bundle, args->list[i], err));
+    for (size_t i = 0; i < with.n; i++)
+        AVOW_TRY(gather_path(s->pool, &item->bundle, with.v[i], err));
+    if (item->bundle.tee == AVOW_TEE_NONE)
+        return AVOW_FAIL(err, MISSING,
+                         "%s: no report, quote, HCL report, bundle or envelope of one",
+                         args->list[0]);
+    rc = avow_verify_judge(s, NULL, NULL, item, err);
+    if (rc < 0)
+        *exit = AVOW_EXIT_UNKNOWN;
+    return rc;
+}
+
+static int run_one(struct avow_cli *cli, struct avow_verify_setup *s, const struct avow_args *args)
+{
+    avow_auto(avow_cleanup_item) struct avow_verify_item *item = calloc(1, sizeof *item);
+    struct avow_error err = { 0 };
+    int exit = AVOW_EXIT_USAGE;
+
+    if (!item)
+        return AVOW_EXIT_UNKNOWN;
+    if (judge_one(s, args, item, &exit, &err) < 0) {
+        avow_print_error(cli, &err);
+        return exit;
+    }
+    if (cli->json) {
+        avow_autojson json_t *doc = avow_verify_json(s, item);
+
+        if (doc)
+            avow_print_json(doc);
+    } else {
+        show(cli, item);
+    }
+    if (!s->own_policy && !cli->quiet)
+        (void)fputs("avow: no --policy: no measurement was checked; this says what made the "
+                    "evidence, not what runs inside\n",
+                    stderr);
+    if (write_results(s, item, &err) < 0) {
+        avow_print_error(cli, &err);
+        return AVOW_EXIT_USAGE;
+    }
+    return avow_verify_exit(&item->verdict);
+}
+
+/* ---- many ---- */
+
+struct paths {
+    size_t n, cap;
+    char **list; /* owned */
+};
+
+static void paths_done(struct paths *p)
+{
+    for (size_t i = 0; i < p->n; i++)
+        free(p->list[i]);
+    free(p->list);
+}
+
+static int add_path(struct paths *p, const char *dir, const char *name, struct avow_error *err)
+{
+    char *path = NULL;
+
+    if (p->n == FOLDER_FILES_MAX)
+        return AVOW_FAIL(err, LIMIT, "%s: more than %u files", dir, FOLDER_FILES_MAX);
+    if (p->n == p->cap) {
+        size_t cap = p->cap ? 2 * p->cap : 256;
+        char **list = realloc(p->list, cap * sizeof *list);
+
+        if (!list)
+            return AVOW_FAIL(err, NOMEM, "out of memory");
+        p->list = list;
+        p->cap = cap;
+    }
+    if (asprintf(&path, "%s%s%s", dir ? dir : "", dir ? "/" : "", name) < 0)
+        return AVOW_FAIL(err, NOMEM, "out of memory");
+    p->list[p->n++] = path;
+    return 0;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* Every regular file of a folder, by name. */
+static int add_folder(struct paths *p, const char *dir, struct avow_error *err)
+{
+    DIR *d = opendir(dir);
+    size_t first = p->n;
+    const struct dirent *e = NULL;
+    int rc = 0;
+
+    if (!d)
+        return AVOW_FAIL_SYS(err, "%s: %s", dir, strerror(errno));
+    while (rc == 0 && (e = readdir(d)) != NULL) {
+        struct stat st;
+
+        if (e->d_name[0] != '.' && fstatat(dirfd(d), e->d_name, &st, 0) == 0 && S_ISREG(st.st_mode))
+            rc = add_path(p, dir, e->d_name, err);
+    }
+    (void)closedir(d);
+    if (rc == 0 && p->n > first)
+        qsort(p->list + first, p->n - first, sizeof *p->list, by_name);
+    return rc;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static bool is_evidence(const char *path)
+{
+    avow_auto(avow_buf_done) struct avow_buf file = AVOW_BUF(AVOW_VERIFY_FILE_MAX);
+
+    return avow_verify_read(path, &file, NULL) == 0 &&
+           avow_gather_is_evidence(avow_buf_view(&file));
+}
+
+/* A folder, or two files that are evidence, are many; one piece of evidence may have several files
+ * (an HCL report and a TD quote are one), but then they stand behind --with. */
+static bool is_batch(const struct avow_args *args)
+{
+    if (is_folder(args->list[0]))
+        return true;
+    return args->n > 1 && is_evidence(args->list[0]) && is_evidence(args->list[1]);
+}
+
+static int gather_many(struct avow_verify_setup *s, const struct avow_args *args, struct paths *p,
+                       unsigned *n_jobs, struct avow_error *err)
+{
+    char *end = NULL;
+
+    if (bundle_path || ear_path)
+        return AVOW_FAIL(err, FORMAT, "--bundle and --ear are for one piece of evidence");
+    if (jobs) {
+        unsigned long n = strtoul(jobs, &end, 10);
+
+        if (!*jobs || *end || n < 1 || n > AVOW_VERIFY_JOBS_MAX)
+            return AVOW_FAIL(err, FORMAT, "--jobs: \"%s\" is not 1 to %d", jobs,
+                             AVOW_VERIFY_JOBS_MAX);
+        *n_jobs = (unsigned)n;
+    }
+    for (size_t i = 0; i < args->n; i++)
+        AVOW_TRY(is_folder(args->list[i]) ? add_folder(p, args->list[i], err)
+                                          : add_path(p, NULL, args->list[i], err));
+    for (size_t i = 0; i < with.n; i++)
+        AVOW_TRY(gather_path(s->pool, &s->with, with.v[i], err));
+    if (s->with.tee != AVOW_TEE_NONE)
+        return AVOW_FAIL(err, EXISTS, "--with: a piece of evidence beside %zu others", p->n);
+    return 0;
+}
+
+static int run_many(struct avow_cli *cli, struct avow_verify_setup *s, const struct avow_args *args)
+{
+    avow_auto(paths_done) struct paths p = { 0 };
+    struct avow_error err = { 0 };
+    unsigned n_jobs = 0;
+
+    if (gather_many(s, args, &p, &n_jobs, &err) < 0) {
+        avow_print_error(cli, &err);
+        return AVOW_EXIT_USAGE;
+    }
+    if (!s->own_policy && !cli->quiet)
+        (void)fputs("avow: no --policy: no measurement is checked\n", stderr);
+    return avow_verify_batch(cli, s, (const char *const *)p.list, p.n, n_jobs);
 }
 
 static int run(struct avow_cli *cli, const struct avow_args *args)
 {
-    avow_auto(avow_cleanup_job) struct job *j = calloc(1, sizeof *j);
+    avow_auto(avow_cleanup_setup) struct avow_verify_setup *s = calloc(1, sizeof *s);
     struct avow_error err = { 0 };
-    struct avow_judge_in in = { 0 };
 
-    if (!j || !args->n)
-        return avow_usage(&avow_cmd_verify, "the files to judge are needed");
-    if (args->n > AVOW_GATHER_FILES_MAX)
-        return avow_usage(&avow_cmd_verify, "at most %d files", AVOW_GATHER_FILES_MAX);
-    if (prepare(j, args, &err) < 0) {
+    if (!s || !args->n)
+        return avow_usage(&avow_cmd_verify, "the evidence to judge is needed");
+    if (setup(s, &err) < 0) {
         avow_print_error(cli, &err);
         return AVOW_EXIT_USAGE;
     }
-    in = (struct avow_judge_in){ .bundle = avow_buf_view(&j->bundle),
-                                 .anchors = &j->anchors,
-                                 .policy = j->policy,
-                                 .unbound_ok = true,
-                                 .now = j->now };
-    if (avow_judge(&in, &j->claims, &j->verdict, &err) < 0) {
-        avow_print_error(cli, &err);
-        return AVOW_EXIT_UNKNOWN;
-    }
-    if (cli->json)
-        report(j);
-    else
-        show(cli, j);
-    return avow_verdict_accepts(&j->verdict) ? AVOW_EXIT_OK : AVOW_EXIT_REFUSED;
+    return is_batch(args) ? run_many(cli, s, args) : run_one(cli, s, args);
 }
 
 const struct avow_command avow_cmd_verify = {
     .name = "verify",
-    .args = "FILE...",
+    .args = "EVIDENCE... [--with FILE...]",
     .summary = "judge evidence from files, offline",
     .help =
-        "The files are one piece of evidence (an SEV-SNP report or a TDX quote) and what belongs\n"
-        "to it: certificates and CRLs (PEM or DER), TCB info and QE identity (JSON); or one\n"
-        "bundle of avow's. They are told apart by what is in them. Nothing is fetched.\n\n"
-        "Without a statement of the verifier's own, this says who made the evidence and what it\n"
-        "claims, not that it is fresh.\n\n"
+        "EVIDENCE is an SEV-SNP report, a TDX quote, an Azure HCL report, a bundle of avow's, or an\n"
+        "envelope that another tool wrote; --with takes what belongs to it, in any order:\n"
+        "certificates and CRLs (PEM or DER), certificate tables, TCB info and QE identity, runtime\n"
+        "data, a TPM quote with its signature and PCR values, an event log. All of it is told apart\n"
+        "by content. Nothing is fetched. Several pieces of evidence, or a folder, are judged each by\n"
+        "itself on all cores: a line for each, or with --json one object a line.\n\n"
+        "Without --policy: authentic, no debugging, TCB up to date; any measurement. Without a\n"
+        "statement of the verifier's own, this says who made the evidence and what it claims, not\n"
+        "that it is fresh.\n\n"
         "Exit status: 0 accepted, 1 refused, 2 usage or a file that cannot be read, 3 could not\n"
-        "be evaluated.\n\n"
+        "be evaluated (an endorsement is missing, say); of many, the first of 1, 2, 3 that occurs.\n\n"
         "Examples:\n"
-        "  avow verify report.bin vcek.der ask.pem ark.pem crl.der\n"
-        "  avow verify bundle.json --policy policy.yaml --at 2026-01-31\n",
+        "  avow verify report.bin --with vcek.der chain.pem\n"
+        "  avow verify quote.bin --with collateral.json --at 2026-01-31\n"
+        "  avow verify hcl_report.bin --with vcek.der chain.pem quote.msg quote.sig pcrs.bin\n"
+        "  avow verify report.bin --with chain.pem --bundle kept.json   # judge it again: kept.json\n"
+        "  avow verify bundles/ --policy policy.yaml --json | jq -c .verdict\n",
     .options = options,
     .run = run,
 };

@@ -55,3 +55,55 @@ const char *avow_check_basis(enum avow_tee tee, const char *code)
                                                                           : basis[i].snp;
     return "";
 }
+
+/* As in docs/reasons.md, in fewer words. */
+static const struct {
+    const char *code, *hint;
+} hints[] = {
+    { "malformed", "the data was damaged or cut: fetch or make it again" },
+    { "version", "update the node's firmware, or avow" },
+    { "reserved", "no genuine device makes this: ask for the evidence again" },
+    { "report-fields", "no genuine device makes this: ask for the evidence again" },
+    { "policy-bits", "no genuine device makes this: ask for the evidence again" },
+    { "signing-key", "have MASK_CHIP_KEY turned off on the host" },
+    { "missing", "give it with --with" },
+    { "root", "evidence of another vendor, or simulated: see --roots" },
+    { "signature", "it was changed, or the certificates are another machine's" },
+    { "chain", "use the chain of the machine's own product line" },
+    { "expired", "fetch fresh ones, or judge as of another time with --at; check the clock" },
+    { "not-yet-valid", "check the clock, or judge as of another time with --at" },
+    { "revoked", "do not use the machine" },
+    { "tcb", "fetch the certificate for the reported TCB" },
+    { "chip", "use the machine's own certificate; have chip ids unmasked" },
+    { "product", "use the chain of the machine's own product line" },
+    { "qe-identity", "update the platform; fetch the QE identity for TDX" },
+    { "tcb-info", "fetch the TCB info for TDX and this FMSPC" },
+    { "tcb-signature", "give the documents byte for byte as Intel serves them" },
+    { "fmspc", "fetch the TCB info for the platform's FMSPC" },
+    { "tcb-status", "update the platform" },
+    { "hcl", "read the HCL report again from the vTPM" },
+    { "runtime-data", "the runtime data is not what the hardware signed: ask again" },
+    { "tpm-quote", "ask for a quote over the SHA-256 bank" },
+    { "tpm-signature", "the quote is another machine's, or was changed" },
+    { "pcrs", "give the values of the PCRs that were quoted" },
+    { "event-log", "the log is not the one of this boot" },
+    { "simulated", "a simulated device protects nothing: allow it in the policy only for tests" },
+    { "tee", "add a section for it to the policy, or use another node" },
+    { "measurement", "boot the right image, or add its measurement to the policy" },
+    { "tcb-floor", "update the host's firmware, or allow its status in the policy" },
+    { "tcb-evaluation", "fetch newer collateral" },
+    { "debug", "start the VM without debugging" },
+    { "migration", "start the VM without a migration agent" },
+    { "vmpl", "ask for the report at the right privilege level" },
+    { "machine", "use the machine named, or correct the policy" },
+    { "binding", "ask for evidence on this connection again" },
+    { "statement", "ask for evidence on this connection again" },
+};
+
+const char *avow_check_hint(const char *code)
+{
+    for (size_t i = 0; i < sizeof hints / sizeof hints[0]; i++)
+        if (strcmp(hints[i].code, code) == 0)
+            return hints[i].hint;
+    return "see docs/reasons.md";
+}

@@ -8,4 +8,7 @@
  * of the evidence, since one code may occur with several vendors. */
 const char *avow_check_basis(enum avow_tee tee, const char *code);
 
+/* What to do about a check or rule of this code that failed or could not run; never NULL. */
+const char *avow_check_hint(const char *code);
+
 #endif

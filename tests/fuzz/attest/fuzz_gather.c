@@ -21,7 +21,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     for (; n < FILES_MAX && avow_rd_u16be(&r, &len) == 0; n++)
         if (avow_rd_bytes(&r, len < r.rest.len ? len : r.rest.len, &files[n]) < 0)
             break;
-    rc = avow_gather(files, n, &b, &err);
+    rc = avow_gather(files, n, 1750000000, &b, &err);
     if (rc < 0 ? err.code != -rc || b.evidence.data != NULL : b.evidence.len == 0)
         abort();
     return 0;

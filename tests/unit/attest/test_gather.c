@@ -3,6 +3,9 @@
 #include "../snp_vectors.h"
 #include "codec/text.h"
 #include "verify/snp.h"
+#include "verify/verify.h"
+
+#define NOW 1760000000
 
 static const char good_dir[] = "milan-v3-vcek-oak-40a277";
 
@@ -12,6 +15,7 @@ static void snp_files_become_a_bundle(void **state)
     avow_autofree uint8_t *report = NULL;
     avow_autofree uint8_t *leaf = NULL;
     avow_autofree uint8_t *chain = NULL;
+    avow_autofree uint8_t *other = NULL;
     avow_auto(avow_bundle_done) struct avow_bundle b = { 0 };
     struct avow_bytes files[4];
     struct avow_error err = { 0 };
@@ -27,19 +31,23 @@ static void snp_files_become_a_bundle(void **state)
     files[1] = AVOW_BYTES(report, n[0]);
     files[2] = AVOW_BYTES(leaf, n[1]);
     files[3] = files[2]; /* twice counts once */
-    if (avow_gather(files, 4, &b, &err) < 0)
+    if (avow_gather(files, 4, NOW, &b, &err) < 0)
         fail_msg("%s", err.text);
     assert_int_equal(b.tee, AVOW_TEE_SNP);
     assert_int_equal(b.n_certs, 3);
     assert_int_equal(b.statement.len, 0);
     assert_true(avow_bytes_equal(b.evidence, files[1]));
-    assert_true(avow_bytes_equal(b.certs[2], files[2]));
+    assert_true(avow_bytes_equal(b.certs[0], files[2]));
     avow_bundle_done(&b);
-    files[3] = files[1];
-    assert_int_equal(avow_gather(files, 4, &b, &err), -AVOW_E_EXISTS);
+    other = malloc(n[0]);
+    assert_non_null(other);
+    memcpy(other, report, n[0]);
+    other[AVOW_SNP_OFF_REPORT_DATA] ^= 1;
+    files[3] = AVOW_BYTES(other, n[0]);
+    assert_int_equal(avow_gather(files, 4, NOW, &b, &err), -AVOW_E_EXISTS);
     assert_non_null(strstr(err.text, "file 4"));
     files[1] = files[0];
-    assert_int_equal(avow_gather(files, 3, &b, NULL), -AVOW_E_MISSING);
+    assert_int_equal(avow_gather(files, 3, NOW, &b, NULL), -AVOW_E_MISSING);
 }
 
 /* outblob and auxblob, as configfs-tsm gives them */
@@ -63,7 +71,7 @@ static void a_report_with_its_table_is_enough(void **state)
     assert_true(report && table);
     files[0] = AVOW_BYTES(report, n[0]);
     files[1] = AVOW_BYTES(table, n[1]);
-    if (avow_gather(files, 2, &b, &err) < 0)
+    if (avow_gather(files, 2, NOW, &b, &err) < 0)
         fail_msg("%s", err.text);
     assert_int_equal(b.n_certs, 3);
     avow_anchors_builtin(&anchors);
@@ -76,24 +84,24 @@ static void what_is_nothing_is_named(void **state)
     uint8_t report[AVOW_SNP_REPORT_LEN] = { 3 };
     struct avow_bytes files[2] = { AVOW_BYTES_OF(report) };
     static const char *const bad[] = {
-        "",   "hello",    "{",           "{}",
+        "",   "hello",    "{",           "null",
         "[]", "\x30\x82", "-----BEGIN ", "-----BEGIN CERTIFICATE-----\nAAAA\n"
     };
     avow_auto(avow_bundle_done) struct avow_bundle b = { 0 };
 
     (void)state;
-    assert_int_equal(avow_gather(files, 1, &b, NULL), 0);
+    assert_int_equal(avow_gather(files, 1, NOW, &b, NULL), 0);
     avow_bundle_done(&b);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++) {
         struct avow_error err = { 0 };
 
         files[1] = avow_bytes_str(bad[i]);
-        if (avow_gather(files, 2, &b, &err) >= 0)
+        if (avow_gather(files, 2, NOW, &b, &err) >= 0)
             fail_msg("accepted: %s", bad[i]);
         assert_non_null(strstr(err.text, "file 2"));
     }
-    assert_int_equal(avow_gather(files, 0, &b, NULL), -AVOW_E_MISSING);
-    assert_int_equal(avow_gather(files, AVOW_GATHER_FILES_MAX + 1, &b, NULL), -AVOW_E_LIMIT);
+    assert_int_equal(avow_gather(files, 0, NOW, &b, NULL), -AVOW_E_MISSING);
+    assert_int_equal(avow_gather(files, AVOW_GATHER_FILES_MAX + 1, NOW, &b, NULL), -AVOW_E_LIMIT);
 }
 
 static void crls_come_as_der_or_pem(void **state)
@@ -102,6 +110,7 @@ static void crls_come_as_der_or_pem(void **state)
     static const char begin[] = "-----BEGIN X509 CRL-----\n", end[] = "-----END X509 CRL-----\n";
     avow_auto(avow_bundle_done) struct avow_bundle b = { 0 };
     avow_auto(avow_buf_done) struct avow_buf pem = AVOW_BUF(1u << 20);
+    avow_auto(avow_cleanup_pool) struct avow_pool *pool = NULL;
     avow_autofree uint8_t *der = NULL;
     char path[8192];
     struct avow_bytes files[3];
@@ -130,11 +139,14 @@ static void crls_come_as_der_or_pem(void **state)
     files[0] = avow_buf_view(&pem);
     files[1] = AVOW_BYTES_OF(report);
     files[2] = AVOW_BYTES(der, n);
-    if (avow_gather(files, 3, &b, &err) < 0)
-        fail_msg("%s", err.text);
-    assert_int_equal(b.n_crls, 1);
-    assert_true(avow_bytes_equal(b.crls[0], AVOW_BYTES(der, n)));
-    assert_int_equal(b.n_certs, 0);
+    assert_int_equal(avow_pool_new(&pool, &err), 0);
+    for (size_t i = 0; i < 3; i++)
+        if (avow_gather_file(pool, &b, files[i], &err) < 0)
+            fail_msg("%s", err.text);
+    assert_int_equal(avow_pool_count(pool), 1); /* thrice the same */
+    assert_int_equal(avow_pool_item(pool, 0)->kind, AVOW_ITEM_CRL);
+    assert_true(avow_bytes_equal(avow_pool_item(pool, 0)->data, AVOW_BYTES(der, n)));
+    assert_int_equal(b.n_crls, 0); /* nobody's evidence needs it */
 }
 
 static void a_bundle_is_taken_as_it_is(void **state)
@@ -152,29 +164,83 @@ static void a_bundle_is_taken_as_it_is(void **state)
     test_put(&b, AVOW_PART_CRL, "r", 1);
     assert_int_equal(avow_bundle_emit(&b, &text, NULL), 0);
     file = avow_buf_view(&text);
-    if (avow_gather(&file, 1, &back, &err) < 0)
+    if (avow_gather(&file, 1, NOW, &back, &err) < 0)
         fail_msg("%s", err.text);
     assert_true(avow_bytes_equal(back.statement, avow_bytes_str("{}")));
     assert_int_equal(back.n_certs, 1);
     assert_int_equal(back.n_crls, 1);
 }
 
+#define TDX_FILES 7
+
+/* Also collateral of another platform and of other times in the same pool. */
 static void tdx_files_become_a_bundle(void **state)
 {
-    static const char quote_json[] = "{\"tcbInfo\":{},\"signature\":\"\"}";
-    static const char qe_json[] = "\n {\"enclaveIdentity\":{},\"signature\":\"\"}";
-    uint8_t quote[64] = { 4, 0, 2, 0, 0x81 };
-    struct avow_bytes files[] = { avow_bytes_str(qe_json), AVOW_BYTES_OF(quote),
-                                  avow_bytes_str(quote_json) };
+    static const char *const names[TDX_FILES][2] = {
+        { "coco-v4-gnr-00a06d08", "tcb_info.json" },
+        { "fraunhofer-v4-c0806f-2026-03", "qe_identity.json" },
+        { "cdai-v4-azure-90c06f", "tcb_signing_chain.pem" },
+        { "cdai-v4-azure-90c06f", "pck_crl.der" },
+        { "cdai-v4-azure-90c06f", "root_ca_crl.der" },
+        { "cdai-v4-azure-90c06f", "tcb_info.json" },
+        { "cdai-v4-azure-90c06f", "qe_identity.json" },
+    };
+    const int64_t now = 1774995607; /* 2026-03-31: inside the window of cdai's */
     avow_auto(avow_bundle_done) struct avow_bundle b = { 0 };
+    uint8_t *data[TDX_FILES + 1] = { NULL };
+    struct avow_bytes files[TDX_FILES + 1];
+    struct avow_anchors anchors;
+    struct avow_claims claims;
     struct avow_error err = { 0 };
+    size_t n = 0;
 
     (void)state;
-    if (avow_gather(files, 3, &b, &err) < 0)
+    if (!test_vectors())
+        skip();
+    for (size_t i = 0; i < TDX_FILES; i++) {
+        data[i] = test_vector("tdx", names[i][0], names[i][1], &n);
+        assert_non_null(data[i]);
+        files[i] = AVOW_BYTES(data[i], n);
+    }
+    data[TDX_FILES] = test_vector("tdx", "cdai-v4-azure-90c06f", "quote.bin", &n);
+    assert_non_null(data[TDX_FILES]);
+    files[TDX_FILES] = AVOW_BYTES(data[TDX_FILES], n);
+    if (avow_gather(files, TDX_FILES + 1, now, &b, &err) < 0)
         fail_msg("%s", err.text);
     assert_int_equal(b.tee, AVOW_TEE_TDX);
-    assert_true(avow_bytes_equal(b.tcb_info, avow_bytes_str(quote_json)));
-    assert_true(avow_bytes_equal(b.qe_identity, avow_bytes_str(qe_json)));
+    assert_true(avow_bytes_equal(b.tcb_info, files[5]));
+    avow_anchors_builtin(&anchors);
+    assert_int_equal(avow_verify(&b, &anchors, now, NULL, &claims, &err), 0);
+    for (uint32_t i = 0; i < claims.n_checks; i++)
+        if (claims.checks[i].state != AVOW_CHECK_PASSED)
+            print_error("%s: %s\n", claims.checks[i].code, claims.checks[i].text);
+    assert_true(claims.authentic);
+    assert_int_equal(claims.tdx.tcb_status, AVOW_TCB_UP_TO_DATE);
+    for (size_t i = 0; i <= TDX_FILES; i++)
+        free(data[i]);
+}
+
+/* What is evidence but malformed goes on to the verifier, which refuses it and says why. */
+static void malformed_evidence_is_evidence(void **state)
+{
+    uint8_t report[AVOW_SNP_REPORT_LEN + 33] = { 3 };
+    uint8_t quote[48] = { 3, 0, 2, 0 };
+
+    (void)state;
+    report[AVOW_SNP_OFF_POLICY + 2] = 2;
+    report[AVOW_SNP_OFF_SIGNATURE_ALGO] = 1;
+    assert_true(avow_gather_is_evidence(AVOW_BYTES(report, AVOW_SNP_REPORT_LEN)));
+    assert_true(avow_gather_is_evidence(AVOW_BYTES(report, AVOW_SNP_REPORT_LEN - 1)));
+    assert_true(avow_gather_is_evidence(AVOW_BYTES(report, AVOW_SNP_REPORT_LEN + 1)));
+    assert_true(avow_gather_is_evidence(AVOW_BYTES(report, 64)));
+    assert_true(avow_gather_is_evidence(AVOW_BYTES_OF(quote)));
+    assert_false(avow_gather_is_evidence(avow_bytes_str("{\"keys\":[]}")));
+    assert_false(avow_gather_is_evidence(avow_bytes_str("hello")));
+    memmove(report + 32, report, AVOW_SNP_REPORT_LEN);
+    memset(report, 0, 32);
+    report[4] = 0xA0;
+    report[5] = 0x04;
+    assert_true(avow_gather_is_evidence(AVOW_BYTES(report, AVOW_SNP_REPORT_LEN + 32)));
 }
 
 int main(void)
@@ -186,6 +252,7 @@ int main(void)
         cmocka_unit_test(crls_come_as_der_or_pem),
         cmocka_unit_test(a_bundle_is_taken_as_it_is),
         cmocka_unit_test(tdx_files_become_a_bundle),
+        cmocka_unit_test(malformed_evidence_is_evidence),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,56 @@
+/*
+ * avow verify, shared by its two ways of working: one piece of evidence with everything that is
+ * shown about it, and a batch of many, judged on all cores.
+ */
+#ifndef AVOW_CLI_VERIFY_H
+#define AVOW_CLI_VERIFY_H
+
+#include "attest/attest.h"
+#include "attest/pool.h"
+#include "cli/cli.h"
+
+#define AVOW_VERIFY_FILE_MAX (16u << 20) /* bytes of one file */
+#define AVOW_VERIFY_JOBS_MAX 256         /* threads of a batch */
+
+/* What every judgement of one command has in common; read-only once it is loaded. */
+struct avow_verify_setup {
+    struct avow_anchors anchors;
+    struct avow_policy *policy;  /* owned */
+    struct avow_buf policy_text; /* its canonical JSON */
+    bool own_policy;             /* --policy was given */
+    struct avow_pool *pool;      /* endorsements of --with; owned */
+    struct avow_bundle with;     /* what --with has besides: TPM quote, PCRs, event log ... */
+    int64_t now;
+};
+
+/* One piece of evidence and what was found. */
+struct avow_verify_item {
+    struct avow_bundle bundle; /* owned */
+    struct avow_claims claims;
+    struct avow_verdict verdict;
+};
+
+/* Append the file at @path ("-": standard input) to @out. -AVOW_E_SYSTEM, -AVOW_E_LIMIT. */
+AVOW_MUST_USE int avow_verify_read(const char *path, struct avow_buf *out, struct avow_error *err);
+
+/* Fill @item->bundle's gaps from the set-up's pool, then judge it. @cache: one for each
+ * thread. Codes of avow_judge_bundle. */
+AVOW_MUST_USE int avow_verify_judge(const struct avow_verify_setup *s, struct avow_pool *own,
+                                    struct avow_verify_cache *cache, struct avow_verify_item *item,
+                                    struct avow_error *err);
+
+/* Whether a reason of the verdict is one of the checks of the evidence, and where a rule is from.
+ */
+bool avow_verify_is_check(const struct avow_claims *c, const struct avow_reason *r);
+const char *avow_verify_source(const struct avow_claims *c, const struct avow_reason *r);
+/* The document of --json: docs/formats/verify.md. New reference, or NULL. */
+json_t *avow_verify_json(const struct avow_verify_setup *s, const struct avow_verify_item *item);
+/* OK, REFUSED or UNKNOWN. */
+int avow_verify_exit(const struct avow_verdict *v);
+
+/* Judge @n files by themselves with @jobs threads (0: all cores), print a line or an object for
+ * each in the order of @paths. Returns an exit status: of the worst. */
+int avow_verify_batch(const struct avow_cli *cli, const struct avow_verify_setup *s,
+                      const char *const *paths, size_t n, unsigned jobs);
+
+#endif

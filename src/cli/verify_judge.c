@@ -1,0 +1,160 @@
+/* What both ways of avow verify do with one piece of evidence. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "cli/verify.h"
+#include "verify/basis.h"
+
+int avow_verify_read(const char *path, struct avow_buf *out, struct avow_error *err)
+{
+    avow_autofclose FILE *f =
+        strcmp(path, "-") == 0 ? fdopen(dup(STDIN_FILENO), "r") : fopen(path, "re");
+    uint8_t chunk[16384];
+    size_t n = 0;
+
+    if (!f)
+        return AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno));
+    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
+        if (avow_buf_put(out, chunk, n) < 0)
+            return AVOW_FAIL(err, LIMIT, "%s: more than %u bytes", path, AVOW_VERIFY_FILE_MAX);
+    return ferror(f) ? AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno)) : 0;
+}
+
+/* One that @b lacks and @from has; what the file itself brought stays. */
+static int borrow(struct avow_bundle *b, enum avow_bundle_part part, struct avow_bytes have,
+                  struct avow_bytes from, struct avow_error *err)
+{
+    if (have.len || !from.len)
+        return 0;
+    return avow_bundle_put(b, part, from, err);
+}
+
+static int add_with(struct avow_bundle *b, const struct avow_bundle *with, struct avow_error *err)
+{
+    AVOW_TRY(borrow(b, AVOW_PART_RUNTIME_DATA, b->runtime_data, with->runtime_data, err));
+    AVOW_TRY(borrow(b, AVOW_PART_EVENT_LOG, b->event_log, with->event_log, err));
+    AVOW_TRY(borrow(b, AVOW_PART_TPM_QUOTE, b->tpm_quote, with->tpm_quote, err));
+    AVOW_TRY(borrow(b, AVOW_PART_TPM_SIGNATURE, b->tpm_signature, with->tpm_signature, err));
+    for (unsigned i = 0; i < AVOW_BUNDLE_PCRS; i++)
+        if (with->pcr_mask >> i & 1 && !(b->pcr_mask >> i & 1))
+            AVOW_TRY(avow_bundle_put_pcr(b, i, with->pcr[i], err));
+    return 0;
+}
+
+int avow_verify_judge(const struct avow_verify_setup *s, struct avow_pool *own,
+                      struct avow_verify_cache *cache, struct avow_verify_item *item,
+                      struct avow_error *err)
+{
+    const struct avow_judge_in in = {
+        .anchors = &s->anchors,
+        .policy = s->policy,
+        .unbound_ok = true,
+        .now = s->now,
+        .cache = cache,
+    };
+
+    AVOW_TRY(add_with(&item->bundle, &s->with, err));
+    if (own)
+        AVOW_TRY(avow_pool_complete(own, s->now, &item->bundle, err));
+    AVOW_TRY(avow_pool_complete(s->pool, s->now, &item->bundle, err));
+    return avow_judge_bundle(&in, &item->bundle, &item->claims, &item->verdict, err);
+}
+
+int avow_verify_exit(const struct avow_verdict *v)
+{
+    if (avow_verdict_accepts(v))
+        return AVOW_EXIT_OK;
+    return avow_verdict_undecided(v) ? AVOW_EXIT_UNKNOWN : AVOW_EXIT_REFUSED;
+}
+
+/* Intel's word; for AMD the components of the reported TCB, since AMD has no word for it. */
+static json_t *tcb_status_json(const struct avow_claims *c)
+{
+    const struct avow_snp_tcb *t = &c->snp.reported;
+    json_t *j = NULL;
+
+    if (avow_tee_hardware(c->tee) == AVOW_TEE_TDX)
+        return c->tdx.tcb_status == AVOW_TCB_UNKNOWN
+                   ? json_null()
+                   : json_string(avow_tcb_status_name(c->tdx.tcb_status));
+    if (avow_tee_hardware(c->tee) != AVOW_TEE_SNP || !c->snp.product[0])
+        return json_null(); /* which layout the TCB has is known by the chain */
+    j = json_pack("{s:i, s:i, s:i, s:i}", "bootloader", t->bootloader, "tee", t->tee, "snp", t->snp,
+                  "microcode", t->microcode);
+    if (j && strcmp(c->snp.product, "Turin") == 0 &&
+        json_object_set_new(j, "fmc", json_integer(t->fmc)) < 0) {
+        json_decref(j);
+        return NULL;
+    }
+    return j;
+}
+
+/* What speaks against it: reasons that failed or could not be evaluated. */
+static json_t *reasons_json(const struct avow_verdict *v)
+{
+    avow_autojson json_t *list = json_array();
+
+    for (uint32_t i = 0; i < v->n_reasons && i < AVOW_REASONS_MAX; i++) {
+        const struct avow_reason *r = &v->reasons[i];
+
+        if (!r->passed &&
+            json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "code", r->code, "state",
+                                                  r->ran ? "failed" : "not-run", "text", r->text,
+                                                  "hint", avow_check_hint(r->code))) < 0)
+            return NULL;
+    }
+    return avow_steal(&list);
+}
+
+/* Every rule that was applied, with where it comes from: of the policy, or of the channel. */
+static json_t *rules_json(const struct avow_verify_item *item)
+{
+    const struct avow_verdict *v = &item->verdict;
+    avow_autojson json_t *list = json_array();
+
+    for (uint32_t i = 0; i < v->n_reasons && i < AVOW_REASONS_MAX; i++) {
+        const struct avow_reason *r = &v->reasons[i];
+
+        if (avow_verify_is_check(&item->claims, r))
+            continue;
+        if (json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "code", r->code, "state",
+                                                  !r->ran     ? "not-run"
+                                                  : r->passed ? "passed"
+                                                              : "failed",
+                                                  "text", r->text, "source",
+                                                  avow_verify_source(&item->claims, r))) < 0)
+            return NULL;
+    }
+    return avow_steal(&list);
+}
+
+bool avow_verify_is_check(const struct avow_claims *c, const struct avow_reason *r)
+{
+    for (uint32_t i = 0; i < c->n_checks && i < AVOW_CHECKS_MAX; i++)
+        if (strcmp(c->checks[i].code, r->code) == 0 && strcmp(c->checks[i].text, r->text) == 0)
+            return true;
+    return false;
+}
+
+const char *avow_verify_source(const struct avow_claims *c, const struct avow_reason *r)
+{
+    const char *basis = NULL;
+
+    basis = avow_check_basis(c->tee, r->code);
+    return *basis ? basis : "policy";
+}
+
+json_t *avow_verify_json(const struct avow_verify_setup *s, const struct avow_verify_item *item)
+{
+    const struct avow_claims *c = &item->claims;
+    const struct avow_verdict *v = &item->verdict;
+
+    return json_pack("{s:s, s:b, s:s, s:b, s:o, s:s, s:b, s:o, s:o, s:o, s:b, s:I}", "type",
+                     "avow/verify/2", "authentic", c->authentic ? 1 : 0, "tee",
+                     avow_tee_name(v->tee), "simulated", c->simulated ? 1 : 0, "tcb_status",
+                     tcb_status_json(c), "verdict",
+                     avow_verdict_accepts(v) ? "accepted" : "refused", "undecided",
+                     avow_verdict_undecided(v) ? 1 : 0, "reasons", reasons_json(v), "rules",
+                     rules_json(item), "claims", avow_claims_json(c), "policy_given",
+                     s->own_policy ? 1 : 0, "at", (json_int_t)s->now);
+}
