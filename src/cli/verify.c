@@ -40,7 +40,9 @@ static const struct avow_option options[] = {
 /* What holds without a policy: authentic, no debugging, TCB up to date; any measurement. What else
  * a site might want (VMPL, migration, SEPT_VE_DISABLE) is for a policy to say. */
 static const char vendor_policy[] =
-    "{\"snp\":{\"allow-migration\":true,\"measurements\":\"any\",\"vmpl\":[0,1,2,3]},"
+    "{\"az-snp\":{\"allow-migration\":true,\"measurements\":\"any\"},"
+    "\"az-tdx\":{\"allow-migration\":true,\"mrtd\":\"any\",\"require-sept-ve-disable\":false},"
+    "\"snp\":{\"allow-migration\":true,\"measurements\":\"any\",\"vmpl\":[0,1,2,3]},"
     "\"tdx\":{\"allow-migration\":true,\"mrtd\":\"any\",\"require-sept-ve-disable\":false},"
     "\"version\":1}";
 

@@ -1,6 +1,7 @@
 #include "policy/policy.h"
 
 #include "codec/text.h"
+#include "policy/azure.h"
 
 #define POLICY_VERSION 1
 #define DIGEST_LEN 48u /* the longest value of a list */
@@ -38,8 +39,9 @@ struct tdx_rules {
 
 struct avow_policy {
     bool allow_simulated;
-    struct snp_rules snp;
-    struct tdx_rules tdx;
+    struct snp_rules snp, az_snp;
+    struct tdx_rules tdx, az_tdx;
+    struct azure_rules azure_snp, azure_tdx; /* beside az_snp and az_tdx */
     size_t n_machines;
     struct machine *machines;
 };
@@ -48,6 +50,8 @@ void avow_policy_free(struct avow_policy *p)
 {
     if (!p)
         return;
+    azure_done(&p->azure_snp);
+    azure_done(&p->azure_tdx);
     free(p->machines);
     free(p);
 }
@@ -126,7 +130,22 @@ static int read_vmpl(const json_t *snp, bool out[VMPL_MAX + 1], struct avow_erro
     return 0;
 }
 
-static int read_snp(const json_t *doc, struct snp_rules *r, struct avow_error *err)
+#define KNOWN_MAX 24
+
+/* Refuse keys that are neither of the hardware's section nor, if it is Azure's, of Azure's. */
+static int only(const json_t *doc, const char *const *known, bool azure, struct avow_error *err)
+{
+    const char *all[KNOWN_MAX + 1] = { NULL };
+    size_t n = 0;
+
+    while (*known && n < KNOWN_MAX)
+        all[n++] = *known++;
+    for (const char *const *k = azure_keys; azure && *k && n < KNOWN_MAX; k++)
+        all[n++] = *k;
+    return avow_json_only(doc, all, err);
+}
+
+static int read_snp(const json_t *doc, bool azure, struct snp_rules *r, struct avow_error *err)
 {
     static const char *const known[] = { "measurements",    "min-tcb",    "allow-debug",
                                          "allow-migration", "allow-smt",  "vmpl",
@@ -138,7 +157,7 @@ static int read_snp(const json_t *doc, struct snp_rules *r, struct avow_error *e
     r->allow_smt = true;
     r->allow_vlek = true;
     AVOW_TRY(need_object(doc, "snp", err));
-    AVOW_TRY(avow_json_only(doc, known, err));
+    AVOW_TRY(only(doc, known, azure, err));
     AVOW_TRY(read_values(doc, "measurements", 48, true, &r->measurements, err));
     AVOW_TRY(read_values(doc, "host-data", 32, false, &r->host_data, err));
     AVOW_TRY(read_min_tcb(doc, &r->min_tcb, err));
@@ -173,7 +192,7 @@ static int read_status(const json_t *tdx, bool out[N_STATUS], struct avow_error 
     return 0;
 }
 
-static int read_tdx(const json_t *doc, struct tdx_rules *r, struct avow_error *err)
+static int read_tdx(const json_t *doc, bool azure, struct tdx_rules *r, struct avow_error *err)
 {
     static const char *const known[] = { "mrtd",
                                          "rtmr0",
@@ -195,7 +214,7 @@ static int read_tdx(const json_t *doc, struct tdx_rules *r, struct avow_error *e
     r->present = true;
     r->require_sept_ve_disable = true;
     AVOW_TRY(need_object(doc, "tdx", err));
-    AVOW_TRY(avow_json_only(doc, known, err));
+    AVOW_TRY(only(doc, known, azure, err));
     AVOW_TRY(read_values(doc, "mrtd", 48, true, &r->mrtd, err));
     for (size_t i = 0; i < 4; i++)
         AVOW_TRY(read_values(doc, known[1 + i], 48, false, &r->rtmr[i], err));
@@ -253,10 +272,21 @@ static int in_section(int rc, const char *section, struct avow_error *err)
     return rc;
 }
 
+static int read_azure(const json_t *doc, struct avow_policy *p, struct avow_error *err)
+{
+    const json_t *snp = json_object_get(doc, "az-snp");
+    const json_t *tdx = json_object_get(doc, "az-tdx");
+
+    AVOW_TRY(in_section(read_snp(snp, true, &p->az_snp, err), "az-snp", err));
+    AVOW_TRY(in_section(azure_read(snp, &p->azure_snp, err), "az-snp", err));
+    AVOW_TRY(in_section(read_tdx(tdx, true, &p->az_tdx, err), "az-tdx", err));
+    return in_section(azure_read(tdx, &p->azure_tdx, err), "az-tdx", err);
+}
+
 int avow_policy_from_json(const json_t *doc, struct avow_policy **out, struct avow_error *err)
 {
-    static const char *const known[] = { "version", "allow-simulated", "snp",
-                                         "tdx",     "machines",        NULL };
+    static const char *const known[] = { "version", "allow-simulated", "snp",      "tdx",
+                                         "az-snp",  "az-tdx",          "machines", NULL };
     avow_auto(avow_cleanup_policy) struct avow_policy *p = NULL;
     int64_t version = 0;
 
@@ -273,8 +303,9 @@ int avow_policy_from_json(const json_t *doc, struct avow_policy **out, struct av
         return AVOW_FAIL(err, NOMEM, "out of memory");
     AVOW_TRY(in_section(avow_json_opt_bool(doc, "allow-simulated", &p->allow_simulated, err), "top",
                         err));
-    AVOW_TRY(in_section(read_snp(json_object_get(doc, "snp"), &p->snp, err), "snp", err));
-    AVOW_TRY(in_section(read_tdx(json_object_get(doc, "tdx"), &p->tdx, err), "tdx", err));
+    AVOW_TRY(in_section(read_snp(json_object_get(doc, "snp"), false, &p->snp, err), "snp", err));
+    AVOW_TRY(in_section(read_tdx(json_object_get(doc, "tdx"), false, &p->tdx, err), "tdx", err));
+    AVOW_TRY(read_azure(doc, p, err));
     AVOW_TRY(in_section(read_machines(json_object_get(doc, "machines"), p, err), "machines", err));
     *out = avow_steal(&p);
     return 0;
@@ -408,9 +439,11 @@ static void appraise_machine(const struct avow_policy *p, const struct avow_clai
 void avow_policy_appraise(const struct avow_policy *p, const struct avow_claims *c,
                           const char *member, struct avow_verdict *v)
 {
-    bool present = c->tee == AVOW_TEE_SNP   ? p->snp.present
-                   : c->tee == AVOW_TEE_TDX ? p->tdx.present
-                                            : false;
+    const struct snp_rules *snp = c->tee == AVOW_TEE_AZ_SNP ? &p->az_snp : &p->snp;
+    const struct tdx_rules *tdx = c->tee == AVOW_TEE_AZ_TDX ? &p->az_tdx : &p->tdx;
+    bool is_snp = avow_tee_hardware(c->tee) == AVOW_TEE_SNP;
+    bool is_tdx = avow_tee_hardware(c->tee) == AVOW_TEE_TDX;
+    bool present = (is_snp && snp->present) || (is_tdx && tdx->present);
 
     v->tee = c->tee;
     v->simulated = v->simulated || c->simulated;
@@ -424,9 +457,11 @@ void avow_policy_appraise(const struct avow_policy *p, const struct avow_claims 
     if (!avow_verdict_add(v, "tee", present, "the policy %s %s evidence",
                           present ? "accepts" : "has no section for", avow_tee_name(c->tee)))
         return;
-    if (c->tee == AVOW_TEE_SNP)
-        appraise_snp(&p->snp, c, v);
+    if (is_snp)
+        appraise_snp(snp, c, v);
     else
-        appraise_tdx(&p->tdx, c, v);
+        appraise_tdx(tdx, c, v);
+    if (avow_tee_is_azure(c->tee))
+        azure_appraise(is_snp ? &p->azure_snp : &p->azure_tdx, c, v);
     appraise_machine(p, c, member, v);
 }

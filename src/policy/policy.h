@@ -27,6 +27,9 @@ struct avow_policy; /* opaque, owned */
  *   tdx: { mrtd: [hex48...] | "any", rtmr0..rtmr3: [hex48...], mrconfigid: [hex48...],
  *          mrowner: [hex48...], tcb-status: ["UpToDate"], allow-debug: false,
  *          allow-migration: false, require-sept-ve-disable: true, min-tcb-evaluation: 0 }
+ *   az-snp: { all keys of snp, pcrs: {"4": [hex32...], ...}, require-secure-boot: false,
+ *             allow-console: true, vm-ids: [...] }
+ *   az-tdx: { all keys of tdx, and the same }
  *   machines: { member-name: hex of CHIP_ID or platform instance id, ... }
  * A TEE whose section is absent is refused ("tee"). A section that names no measurement is
  * -AVOW_E_FORMAT: "any" must be written in words. Unknown keys: -AVOW_E_FORMAT.

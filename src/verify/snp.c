@@ -4,9 +4,11 @@
 
 #include "codec/text.h"
 #include "crypto/x509.h"
+#include "verify/amd.h"
 #include "verify/cache.h"
 
 #define SIM_PREFIX "SIMULATED "
+#define BUILTIN_MAX 2 /* certificates that are built in: ASK or ASVK, ARK */
 #define HWID_LEN 64u
 #define HWID_LEN_TURIN 8u
 
@@ -21,7 +23,7 @@ struct snp_view {
     struct avow_snp_report r;
     struct avow_verify_cache *cache; /* owns the certificates */
     size_t n_certs;
-    const struct avow_kept *certs[AVOW_BUNDLE_CERTS_MAX];
+    const struct avow_kept *certs[AVOW_BUNDLE_CERTS_MAX + BUILTIN_MAX];
     const struct avow_kept *leaf, *mid, *root; /* among certs */
     const struct avow_anchor *anchor;          /* of root */
     bool vlek, turin;
@@ -61,6 +63,17 @@ static void take_claims(struct snp_view *v)
     memcpy(c->snp.id_key_digest, r->id_key_digest, sizeof c->snp.id_key_digest);
     memcpy(c->snp.author_key_digest, r->author_key_digest, sizeof c->snp.author_key_digest);
     c->snp.author_key_en = (r->key_info & AVOW_SNP_KEY_AUTHOR_EN) != 0;
+    memcpy(c->snp.report_id, r->report_id, sizeof c->snp.report_id);
+    memcpy(c->snp.report_id_ma, r->report_id_ma, sizeof c->snp.report_id_ma);
+    c->snp.cpuid_family = r->cpuid_family;
+    c->snp.cpuid_model = r->cpuid_model;
+    c->snp.cpuid_stepping = r->cpuid_stepping;
+    c->snp.current_version =
+        (struct avow_snp_firmware){ r->current.major, r->current.minor, r->current.build };
+    c->snp.committed_version =
+        (struct avow_snp_firmware){ r->committed.major, r->committed.minor, r->committed.build };
+    c->snp.launch_mit = r->launch_mit;
+    c->snp.current_mit = r->current_mit;
     for (size_t i = 0; i < sizeof r->report_id_ma; i++)
         c->snp.migration_agent = c->snp.migration_agent || r->report_id_ma[i] != 0xFF;
 }
@@ -164,6 +177,27 @@ static int signed_by(struct snp_view *v, const struct avow_kept *child,
     return avow_verify_cache_learn(v->cache, name, why);
 }
 
+/* AMD's own certificate of this subject, where the bundle brings none. */
+static int add_builtin(struct snp_view *v, const char *cn, struct avow_error *err)
+{
+    const struct avow_amd_endorsement *e = NULL;
+    struct avow_error why = { 0 };
+    int rc = 0;
+
+    for (size_t i = 0; i < v->n_certs; i++)
+        if (strcmp(avow_cert_subject_cn(v->certs[i]->cert), cn) == 0)
+            return 0;
+    e = avow_amd_endorsement(cn);
+    if (!e || v->n_certs == sizeof v->certs / sizeof v->certs[0])
+        return 0;
+    rc = avow_verify_cache_read(v->cache, AVOW_KEPT_CERT, e->der, &v->certs[v->n_certs], &why);
+    if (rc < 0)
+        return AVOW_FAIL_CODE(err, rc == -AVOW_E_NOMEM ? rc : -AVOW_E_CRYPTO, "\"%s\": %s", cn,
+                              why.text);
+    v->n_certs++;
+    return 0;
+}
+
 /* The certificate that issued @child: by name, then by signature. @out is NULL if there is none. */
 static int find_issuer(struct snp_view *v, const struct avow_kept *child,
                        const struct avow_kept **out, struct avow_error *err)
@@ -172,6 +206,7 @@ static int find_issuer(struct snp_view *v, const struct avow_kept *child,
     struct avow_error why = { 0 };
 
     *out = NULL;
+    AVOW_TRY(add_builtin(v, issuer, err));
     for (size_t i = 0; i < v->n_certs && !*out; i++) {
         int rc = 0;
 
@@ -303,6 +338,7 @@ static int use_crl(struct snp_view *v, const struct avow_kept *kept, struct avow
         v->c->valid_until = until;
     if (from > v->c->valid_from)
         v->c->valid_from = from;
+    v->c->revocation_checked = true;
     avow_claims_check(v->c, "revoked", !avow_crl_revokes(crl, v->mid->cert),
                       "certificate \"%s\" against the CRL of \"%s\", next update %s",
                       avow_cert_subject_cn(v->mid->cert), avow_crl_issuer_cn(crl), t_until);
@@ -452,6 +488,18 @@ static struct avow_bytes unwrap_hwid(struct avow_bytes ext, size_t want)
     return ext;
 }
 
+/* The provider that a VLEK belongs to: IA5String of less than 128 bytes. */
+static void take_csp_id(struct snp_view *v)
+{
+    struct avow_bytes ext = { 0 };
+
+    if (avow_cert_extension(v->leaf->cert, AVOW_SNP_OID_CSP_ID, &ext) < 0 || ext.len < 2 ||
+        ext.data[0] != 0x16 || ext.data[1] != ext.len - 2 || ext.len - 2 > AVOW_CSP_ID_MAX)
+        return;
+    memcpy(v->c->snp.csp_id, ext.data + 2, ext.len - 2);
+    avow_printable(v->c->snp.csp_id);
+}
+
 static void check_chip(struct snp_view *v)
 {
     struct avow_bytes chip = AVOW_BYTES_OF(v->r.chip_id);
@@ -466,6 +514,7 @@ static void check_chip(struct snp_view *v)
         v->c->machine_len = (uint8_t)want;
     }
     if (v->vlek) {
+        take_csp_id(v);
         avow_claims_check(v->c, "chip", rc == -AVOW_E_NOTFOUND,
                           "a VLEK belongs to a provider, not to a chip: it has %s hardware id",
                           rc == -AVOW_E_NOTFOUND ? "no" : "a");
