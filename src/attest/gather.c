@@ -31,6 +31,7 @@ struct gather {
 };
 
 static int put_file(struct gather *g, struct avow_bytes f, struct avow_error *err);
+static int put_certtable(struct gather *g, struct avow_bytes table, struct avow_error *err);
 
 /* @mark in @text, or a view without data. */
 static struct avow_bytes find(struct avow_bytes text, const char *mark)
@@ -134,12 +135,14 @@ static int put_hcl(struct gather *g, struct avow_bytes v, struct avow_error *err
 /* A report, and the certificate table that may follow it. */
 static int put_report(struct gather *g, struct avow_bytes f, struct avow_error *err)
 {
+    struct avow_certtable_entry entries[AVOW_CERTTABLE_MAX];
     struct avow_bytes rest = { 0 };
+    size_t n = 0;
 
     if (f.len > AVOW_SNP_REPORT_LEN) {
         rest = avow_bytes_sub(f, AVOW_SNP_REPORT_LEN, f.len - AVOW_SNP_REPORT_LEN);
-        if (avow_certtable_likely(rest)) {
-            AVOW_TRY(put_file(g, rest, err));
+        if (avow_certtable_parse(rest, entries, &n, NULL) == 0) {
+            AVOW_TRY(put_certtable(g, rest, err));
             f.len = AVOW_SNP_REPORT_LEN;
         }
     }
