@@ -141,7 +141,7 @@ static int put_report(struct gather *g, struct avow_bytes f, struct avow_error *
 
     if (f.len > AVOW_SNP_REPORT_LEN) {
         rest = avow_bytes_sub(f, AVOW_SNP_REPORT_LEN, f.len - AVOW_SNP_REPORT_LEN);
-        if (avow_certtable_parse(rest, entries, &n, NULL) == 0) {
+        if (avow_certtable_parse(rest, entries, &n, NULL) == 0 && n > 0) {
             AVOW_TRY(put_certtable(g, rest, err));
             f.len = AVOW_SNP_REPORT_LEN;
         }
