@@ -422,22 +422,23 @@ const struct avow_command avow_cmd_verify = {
     .args = "EVIDENCE... [--with FILE...]",
     .summary = "judge evidence from files, offline",
     .help =
-        "EVIDENCE is an SEV-SNP report, a TDX quote, an Azure HCL report, a bundle of avow's, or an\n"
-        "envelope that another tool wrote; --with takes what belongs to it, in any order:\n"
-        "certificates and CRLs (PEM or DER), certificate tables, TCB info and QE identity, runtime\n"
-        "data, a TPM quote with its signature and PCR values, an event log. All of it is told apart\n"
-        "by content. Nothing is fetched. Several pieces of evidence, or a folder, are judged each by\n"
-        "itself on all cores: a line for each, or with --json one object a line.\n\n"
+        "EVIDENCE is an SEV-SNP report, a TDX quote, an Azure HCL report, a bundle of avow's, or\n"
+        "an envelope that another tool wrote; --with takes what belongs to it, in any order:\n"
+        "certificates and CRLs (PEM or DER), certificate tables, TCB info and QE identity,\n"
+        "runtime data, a TPM quote with its signature and PCR values, an event log. All of it is\n"
+        "told apart by content. Nothing is fetched. Several pieces of evidence, or a folder, are\n"
+        "judged each by itself on all cores: a line for each, or with --json one object a line.\n\n"
         "Without --policy: authentic, no debugging, TCB up to date; any measurement. Without a\n"
-        "statement of the verifier's own, this says who made the evidence and what it claims, not\n"
-        "that it is fresh.\n\n"
+        "statement of the verifier's own, this says who made the evidence and what it claims,\n"
+        "not that it is fresh.\n\n"
         "Exit status: 0 accepted, 1 refused, 2 usage or a file that cannot be read, 3 could not\n"
-        "be evaluated (an endorsement is missing, say); of many, the first of 1, 2, 3 that occurs.\n\n"
+        "be evaluated (an endorsement is missing, say); of many, the first of 1, 2, 3 that\n"
+        "occurs.\n\n"
         "Examples:\n"
         "  avow verify report.bin --with vcek.der chain.pem\n"
         "  avow verify quote.bin --with collateral.json --at 2026-01-31\n"
         "  avow verify hcl_report.bin --with vcek.der chain.pem quote.msg quote.sig pcrs.bin\n"
-        "  avow verify report.bin --with chain.pem --bundle kept.json   # judge it again: kept.json\n"
+        "  avow verify report.bin --with vcek.der --bundle kept.json; avow verify kept.json\n"
         "  avow verify bundles/ --policy policy.yaml --json | jq -c .verdict\n",
     .options = options,
     .run = run,

@@ -1,6 +1,7 @@
 #include "verify/verify.h"
 
 #include "verify/azure.h"
+#include "verify/eventlog.h"
 #include "verify/snp.h"
 #include "verify/tdx.h"
 
@@ -80,8 +81,7 @@ int avow_verify(const struct avow_bundle *b, const struct avow_anchors *a, int64
             rc = avow_runtime_bind(b->runtime_data, 0, out, &bound, err);
     }
     if (rc == 0 && b->event_log.len)
-        (void)avow_claims_missing(out, "event-log",
-                                  "event logs are not replayed yet: judge without it");
+        rc = avow_eventlog_verify(b->event_log, out, err);
     if (rc < 0)
         memset(out, 0, sizeof *out);
     /* the hardware's word and every check that came after it */

@@ -39,7 +39,8 @@ static void parts_come_out(void **state)
           "0:2:hi;1:2:{};" },
         { "{\"vcekCert\":\"-----BEGIN A\",\"tcbm\":\"00\",\"certificateChain\":\"-----BEGIN B\"}",
           "0:12:-----BEGIN A;0:12:-----BEGIN B;" },
-        { "{\"tcb_info_issuer_chain\":\"-----BEGIN C\",\"tcb_info\":\"{ }\",\"tcb_info_signature\":\"00\"}",
+        { "{\"tcb_info_issuer_chain\":\"-----BEGIN C\",\"tcb_info\":\"{ }\","
+          "\"tcb_info_signature\":\"00\"}",
           "0:12:-----BEGIN C;0:32:{\"tcbInfo\":{ },\"signature\":\"00\"};" },
         { "{\"cmw\":\"eyJfX2Ntd2NfdCI6InQiLCJhIjpbIngveSIsImFHayJdfQ\"}", "0:2:hi;" },
     };
@@ -64,7 +65,8 @@ static void malformed_ones_are_refused(void **state)
         "{\"tpm_quote\":{\"message\":\"00\",\"signature\":\"00\",\"pcrs\":[\"00\"]}}",
         "{\"tcb_info_issuer_chain\":\"-----BEGIN C\",\"tcb_info\":\"{}\"}",
         "{\"cmw\":\"e30=e30=\"}",
-        "{\"evidence\":{\"evidence\":{\"evidence\":{\"evidence\":{\"evidence\":{\"outblob\":\"00\"}}}}}}",
+        "{\"evidence\":{\"evidence\":{"
+        "\"evidence\":{\"evidence\":{\"evidence\":{\"outblob\":\"00\"}}}}}}",
     };
 
     (void)state;

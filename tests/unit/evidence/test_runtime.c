@@ -9,7 +9,8 @@ static void what_is_said_is_read(void **state)
     static const char text[] =
         "{\"keys\":[" AK
         ",{\"kid\":\"HCLEkPub\"}],\"new\":1,\"user-data\":\"00112233445566778899AABBCCDDEEFF"
-        "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\","
+        "00112233445566778899aabbccddeeff00112233445566778899aabbccddeeff"
+        "00112233445566778899aabbccddeeff\","
         "\"vm-configuration\":{\"secure-boot\":false,\"vmUniqueId\":\"A-1\",\"tpm-enabled\":true}}";
     struct avow_runtime r = { 0 };
     struct avow_error err = { 0 };
