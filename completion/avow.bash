@@ -10,7 +10,7 @@ _avow_options()
     case $1 in
     demo) echo "$all --nodes --iterations --dir --keep --output" ;;
     attest) echo "$all --policy --roots" ;;
-    verify) echo "$all --policy --roots --at" ;;
+    verify) echo "$all --with --at --policy --roots --offline --bundle --ear --ear-key --nonce --jobs" ;;
     run) echo "$all --output" ;;
     status | watch | cancel) echo "$all --job-file" ;;
     fetch) echo "$all --job-file --output" ;;
@@ -72,7 +72,8 @@ _avow()
             continue
         fi
         case $word in
-        --cluster | --identity | --nodes | --iterations | --dir | --output | -o | --policy | --roots | --at | --job-file)
+        --cluster | --identity | --nodes | --iterations | --dir | --output | -o | --policy | --roots | --at | --job-file | \
+            --with | --bundle | --ear | --ear-key | --nonce | --jobs)
             skip=true
             ;;
         -*) ;;
@@ -86,10 +87,10 @@ _avow()
     fi
     case $prev in
     --cluster | --policy | --job-file) _avow_yaml "$cur" && return ;;
-    --identity | --roots) _avow_files "$cur" && return ;;
+    --identity | --roots | --with | --bundle | --ear | --ear-key) _avow_files "$cur" && return ;;
     --output | -o | --dir) _avow_folders "$cur" && return ;;
     --nodes) mapfile -t COMPREPLY < <(compgen -W "sev=1,tdx=1 sev=3,tdx=2" -- "$cur") && return ;;
-    --iterations | --at) return ;;
+    --iterations | --at | --nonce | --jobs) return ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_avow_options "$command")" -- "$cur")

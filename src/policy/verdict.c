@@ -14,8 +14,8 @@ const struct avow_reason *avow_verdict_why(const struct avow_verdict *v)
     return NULL;
 }
 
-static bool add(struct avow_verdict *v, const char *code, bool ran, bool passed, const char *fmt,
-                va_list ap)
+__attribute__((format(printf, 5, 0))) static bool
+add(struct avow_verdict *v, const char *code, bool ran, bool passed, const char *fmt, va_list ap)
 {
     struct avow_reason *r = NULL;
 

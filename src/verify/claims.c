@@ -35,8 +35,9 @@ enum avow_tcb_status avow_tcb_status_from_name(const char *name)
     return AVOW_TCB_UNKNOWN;
 }
 
-static void add(struct avow_claims *c, const char *code, enum avow_check_state state,
-                const char *fmt, va_list ap)
+__attribute__((format(printf, 4, 0))) static void add(struct avow_claims *c, const char *code,
+                                                      enum avow_check_state state, const char *fmt,
+                                                      va_list ap)
 {
     struct avow_check *k = NULL;
 

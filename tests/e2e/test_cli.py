@@ -82,7 +82,7 @@ class Alone(unittest.TestCase):
         files = [os.path.join(REAL, f) for f in ("report.bin", "vcek.der", "chain.pem")]
         self.assertIn("snp accepted", self.avow("verify", *files, "--at", "2026-01-31").out)
         done = self.avow("verify", "--json", "--at=2020-01-01T00:00:00Z", *files, rc=1)
-        failed = [r["code"] for r in done.json["verdict"]["reasons"] if not r["passed"]]
+        failed = [r["code"] for r in done.json["reasons"]]
         self.assertIn("not-yet-valid", failed)
         self.assertEqual(done.json["at"], 1577836800)
         with open(os.path.join(self.home, "policy.yaml"), "w") as f:

@@ -22,7 +22,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (avow_rd_bytes(&r, len < r.rest.len ? len : r.rest.len, &files[n]) < 0)
             break;
     rc = avow_gather(files, n, 1750000000, &b, &err);
-    if (rc < 0 ? err.code != -rc || b.evidence.data != NULL : b.evidence.len == 0)
+    if (rc < 0 ? err.code != -rc || b.evidence.data != NULL : b.evidence.len + b.hcl.len == 0)
         abort();
     return 0;
 }

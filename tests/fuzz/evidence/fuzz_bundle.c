@@ -24,12 +24,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check(err.code == -rc && !b.store.data);
         return 0;
     }
-    check(b.tee != AVOW_TEE_NONE && b.evidence.len > 0);
+    check(b.tee != AVOW_TEE_NONE && (b.evidence.len > 0 || b.hcl.len > 0));
     check(avow_bundle_emit(&b, &text, &err) == 0);
     if (text.len > AVOW_BUNDLE_MAX)
         return 0; /* escapes made it longer than what may be read */
     check(avow_bundle_parse(avow_buf_view(&text), &back, &err) == 0);
     check(avow_bytes_equal(b.evidence, back.evidence));
+    check(avow_bytes_equal(b.hcl, back.hcl) && avow_bytes_equal(b.event_log, back.event_log));
+    check(b.pcr_mask == back.pcr_mask);
     check(avow_bytes_equal(b.statement, back.statement));
     check(avow_bytes_equal(b.tcb_info, back.tcb_info));
     check(b.n_certs == back.n_certs && b.n_crls == back.n_crls);
