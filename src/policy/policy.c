@@ -2,6 +2,7 @@
 
 #include "codec/text.h"
 #include "policy/azure.h"
+#include "policy/bits.h"
 
 #define POLICY_VERSION 1
 #define DIGEST_LEN 48u /* the longest value of a list */
@@ -23,8 +24,10 @@ struct machine {
 
 struct snp_rules {
     bool present;
-    struct value_set measurements, host_data;
-    struct avow_snp_tcb min_tcb;
+    struct value_set measurements, host_data, family_id, image_id, id_key, author_key;
+    struct avow_snp_tcb min_tcb, min_current, min_committed, min_launch;
+    struct bit_rules policy, platform;
+    bool require_crl;
     bool allow_debug, allow_migration, allow_smt, allow_vlek;
     bool vmpl[VMPL_MAX + 1];
 };
@@ -89,15 +92,16 @@ static int need_object(const json_t *v, const char *key, struct avow_error *err)
     return 0;
 }
 
-static int read_min_tcb(const json_t *snp, struct avow_snp_tcb *out, struct avow_error *err)
+static int read_min_tcb(const json_t *snp, const char *key, struct avow_snp_tcb *out,
+                        struct avow_error *err)
 {
-    const json_t *doc = json_object_get(snp, "min-tcb");
+    const json_t *doc = json_object_get(snp, key);
     static const char *const known[] = { "fmc", "bootloader", "tee", "snp", "microcode", NULL };
     uint8_t *const parts[] = { &out->fmc, &out->bootloader, &out->tee, &out->snp, &out->microcode };
 
     if (!doc)
         return 0;
-    AVOW_TRY(need_object(doc, "min-tcb", err));
+    AVOW_TRY(need_object(doc, key, err));
     AVOW_TRY(avow_json_only(doc, known, err));
     for (size_t i = 0; known[i]; i++) {
         int64_t n = 0;
@@ -130,7 +134,7 @@ static int read_vmpl(const json_t *snp, bool out[VMPL_MAX + 1], struct avow_erro
     return 0;
 }
 
-#define KNOWN_MAX 24
+#define KNOWN_MAX 40
 
 /* Refuse keys that are neither of the hardware's section nor, if it is Azure's, of Azure's. */
 static int only(const json_t *doc, const char *const *known, bool azure, struct avow_error *err)
@@ -147,9 +151,15 @@ static int only(const json_t *doc, const char *const *known, bool azure, struct 
 
 static int read_snp(const json_t *doc, bool azure, struct snp_rules *r, struct avow_error *err)
 {
-    static const char *const known[] = { "measurements",    "min-tcb",    "allow-debug",
-                                         "allow-migration", "allow-smt",  "vmpl",
-                                         "host-data",       "allow-vlek", NULL };
+    static const char *const known[] = {
+        "measurements",    "min-tcb",           "allow-debug",
+        "allow-migration", "allow-smt",         "vmpl",
+        "host-data",       "allow-vlek",        "family-id",
+        "image-id",        "id-key-digest",     "author-key-digest",
+        "min-tcb-current", "min-tcb-committed", "min-tcb-launch",
+        "require-policy",  "forbid-policy",     "require-platform",
+        "forbid-platform", "require-crl",       NULL
+    };
 
     if (!doc)
         return 0;
@@ -160,7 +170,17 @@ static int read_snp(const json_t *doc, bool azure, struct snp_rules *r, struct a
     AVOW_TRY(only(doc, known, azure, err));
     AVOW_TRY(read_values(doc, "measurements", 48, true, &r->measurements, err));
     AVOW_TRY(read_values(doc, "host-data", 32, false, &r->host_data, err));
-    AVOW_TRY(read_min_tcb(doc, &r->min_tcb, err));
+    AVOW_TRY(read_values(doc, "family-id", 16, false, &r->family_id, err));
+    AVOW_TRY(read_values(doc, "image-id", 16, false, &r->image_id, err));
+    AVOW_TRY(read_values(doc, "id-key-digest", 48, false, &r->id_key, err));
+    AVOW_TRY(read_values(doc, "author-key-digest", 48, false, &r->author_key, err));
+    AVOW_TRY(read_min_tcb(doc, "min-tcb-current", &r->min_current, err));
+    AVOW_TRY(read_min_tcb(doc, "min-tcb-committed", &r->min_committed, err));
+    AVOW_TRY(read_min_tcb(doc, "min-tcb-launch", &r->min_launch, err));
+    AVOW_TRY(bits_read(doc, BITS_OF_POLICY, &r->policy, err));
+    AVOW_TRY(bits_read(doc, BITS_OF_PLATFORM, &r->platform, err));
+    AVOW_TRY(avow_json_opt_bool(doc, "require-crl", &r->require_crl, err));
+    AVOW_TRY(read_min_tcb(doc, "min-tcb", &r->min_tcb, err));
     AVOW_TRY(read_vmpl(doc, r->vmpl, err));
     AVOW_TRY(avow_json_opt_bool(doc, "allow-debug", &r->allow_debug, err));
     AVOW_TRY(avow_json_opt_bool(doc, "allow-migration", &r->allow_migration, err));
@@ -356,18 +376,60 @@ static bool tcb_reaches(const struct avow_snp_tcb *have, const struct avow_snp_t
            have->snp >= min->snp && have->microcode >= min->microcode;
 }
 
+static void rule_floor(struct avow_verdict *v, const char *which, const struct avow_snp_tcb *have,
+                       const struct avow_snp_tcb *min)
+{
+    avow_verdict_add(v, "tcb-floor", tcb_reaches(have, min),
+                     "%s TCB fmc %u bootloader %u tee %u snp %u microcode %u, at least "
+                     "%u %u %u %u %u",
+                     which, have->fmc, have->bootloader, have->tee, have->snp, have->microcode,
+                     min->fmc, min->bootloader, min->tee, min->snp, min->microcode);
+}
+
+static bool tcb_set(const struct avow_snp_tcb *t)
+{
+    return t->fmc || t->bootloader || t->tee || t->snp || t->microcode;
+}
+
+/* Rules that say nothing where the policy does not set them. */
+static void appraise_snp_more(const struct snp_rules *r, const struct avow_claims *c,
+                              struct avow_verdict *v)
+{
+    const struct {
+        const char *code;
+        const struct value_set *set;
+        struct avow_bytes value;
+    } values[] = {
+        { "host-data", &r->host_data, AVOW_BYTES(c->snp.host_data, 32) },
+        { "family-id", &r->family_id, AVOW_BYTES(c->snp.family_id, 16) },
+        { "image-id", &r->image_id, AVOW_BYTES(c->snp.image_id, 16) },
+        { "id-key", &r->id_key, AVOW_BYTES(c->snp.id_key_digest, 48) },
+    };
+
+    for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
+        if (values[i].set->listed)
+            rule_values(v, values[i].code, values[i].set, values[i].value);
+    if (r->author_key.listed && !c->snp.author_key_en)
+        avow_verdict_add(v, "author-key", false, "no author key signed the VM's identity");
+    else if (r->author_key.listed)
+        rule_values(v, "author-key", &r->author_key, AVOW_BYTES(c->snp.author_key_digest, 48));
+    if (tcb_set(&r->min_current))
+        rule_floor(v, "current", &c->snp.current, &r->min_current);
+    if (tcb_set(&r->min_committed))
+        rule_floor(v, "committed", &c->snp.committed, &r->min_committed);
+    if (tcb_set(&r->min_launch))
+        rule_floor(v, "launch", &c->snp.launch, &r->min_launch);
+    bits_appraise(&r->policy, BITS_OF_POLICY, c->snp.policy, v);
+    bits_appraise(&r->platform, BITS_OF_PLATFORM, c->snp.platform_info, v);
+    if (r->require_crl && !c->revocation_checked)
+        avow_verdict_missing(v, "crl", "AMD's CRL, which the policy requires");
+}
+
 static void appraise_snp(const struct snp_rules *r, const struct avow_claims *c,
                          struct avow_verdict *v)
 {
-    const struct avow_snp_tcb *have = &c->snp.reported;
-    const struct avow_snp_tcb *min = &r->min_tcb;
-
     rule_values(v, "measurement", &r->measurements, AVOW_BYTES(c->measurement, 48));
-    avow_verdict_add(v, "tcb-floor", tcb_reaches(have, min),
-                     "TCB fmc %u bootloader %u tee %u snp %u microcode %u, at least "
-                     "%u %u %u %u %u",
-                     have->fmc, have->bootloader, have->tee, have->snp, have->microcode, min->fmc,
-                     min->bootloader, min->tee, min->snp, min->microcode);
+    rule_floor(v, "reported", &c->snp.reported, &r->min_tcb);
     rule_flag(v, "debug", c->debug, r->allow_debug, "the host may read the VM's memory (DEBUG)");
     rule_flag(v, "migration", (c->snp.policy & 1ull << 18) != 0 || c->snp.migration_agent,
               r->allow_migration, "the VM may migrate (MIGRATE_MA)");
@@ -376,8 +438,7 @@ static void appraise_snp(const struct snp_rules *r, const struct avow_claims *c,
     avow_verdict_add(v, "vmpl", c->snp.vmpl <= VMPL_MAX && r->vmpl[c->snp.vmpl],
                      "the report was asked for at VMPL %u", c->snp.vmpl);
     rule_flag(v, "vlek", c->snp.vlek, r->allow_vlek, "signed by the provider's key (VLEK)");
-    if (r->host_data.listed)
-        rule_values(v, "host-data", &r->host_data, AVOW_BYTES(c->snp.host_data, 32));
+    appraise_snp_more(r, c, v);
 }
 
 static bool td_attribute(const struct avow_claims *c, unsigned bit)

@@ -255,9 +255,68 @@ static void bad_documents_are_refused(void **state)
     }
 }
 
+#define ZERO48                                         \
+    "000000000000000000000000000000000000000000000000" \
+    "000000000000000000000000000000000000000000000000"
+#define ONE16 "01010101010101010101010101010101"
+
+/* Rules of SNP that are silent unless they are set. */
+static void snp_rules_that_may_be_set(void **state)
+{
+    static const struct {
+        const char *more, *code; /* code NULL: accepted */
+    } rows[] = {
+        { "", NULL },
+        { ",\"family-id\":[\"" ONE16 "\"],\"image-id\":[\"" ONE16 "\"]", NULL },
+        { ",\"family-id\":[\"00000000000000000000000000000000\"]", "family-id" },
+        { ",\"image-id\":[\"00000000000000000000000000000000\"]", "image-id" },
+        { ",\"id-key-digest\":[\"" ZERO48 "\"]", "id-key" },
+        { ",\"author-key-digest\":[\"" ZERO48 "\"]", "author-key" },
+        { ",\"min-tcb-current\":{\"snp\":9},\"min-tcb-committed\":{\"snp\":8},"
+          "\"min-tcb-launch\":{\"snp\":7}",
+          NULL },
+        { ",\"min-tcb-current\":{\"snp\":10}", "tcb-floor" },
+        { ",\"min-tcb-committed\":{\"snp\":9}", "tcb-floor" },
+        { ",\"min-tcb-launch\":{\"snp\":8}", "tcb-floor" },
+        { ",\"require-policy\":[\"single-socket\"],\"require-platform\":[\"alias-check\"]", NULL },
+        { ",\"require-policy\":[\"ciphertext-hiding\"]", "policy-bit" },
+        { ",\"forbid-platform\":[\"alias-check\"]", "platform-bit" },
+        { ",\"require-crl\":true", "crl" },
+    };
+    struct avow_claims c = { .tee = AVOW_TEE_SNP, .authentic = true };
+
+    (void)state;
+    memset(c.snp.family_id, 1, 16);
+    memset(c.snp.image_id, 1, 16);
+    memset(c.snp.id_key_digest, 1, 48);
+    c.snp.current.snp = 9;
+    c.snp.committed.snp = 8;
+    c.snp.launch.snp = 7;
+    c.snp.policy = 1u << 17 | 1u << 20;
+    c.snp.platform_info = 1u << 5;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        avow_auto(avow_cleanup_policy) struct avow_policy *p = NULL;
+        struct avow_verdict v = { 0 };
+        struct avow_error err = { 0 };
+        char text[1024];
+
+        snprintf(text, sizeof text, "{\"version\":1,\"snp\":{\"measurements\":\"any\"%s}}",
+                 rows[i].more);
+        if (avow_policy_parse(avow_bytes_str(text), &p, &err) < 0)
+            fail_msg("%s: %s", text, err.text);
+        avow_policy_appraise(p, &c, NULL, &v);
+        avow_verdict_conclude(&v);
+        if (avow_verdict_accepts(&v) != (rows[i].code == NULL))
+            fail_msg("%s", text);
+        if (rows[i].code)
+            assert_string_equal(avow_verdict_why(&v)->code, rows[i].code);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(snp_rules_that_may_be_set),
         cmocka_unit_test(snp_rules),
         cmocka_unit_test(tcb_floor_is_by_component),
         cmocka_unit_test(tdx_rules),
