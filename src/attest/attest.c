@@ -73,7 +73,7 @@ static void appraise_minimum(const struct avow_judge_in *in, const struct avow_c
 {
     uint32_t before = v->n_reasons;
 
-    avow_policy_appraise(in->minimum, c, in->member, v);
+    avow_policy_appraise(in->minimum, c, in->member, in->now, v);
     for (uint32_t i = before; i < v->n_reasons; i++) {
         struct avow_reason *r = &v->reasons[i];
         const size_t room = sizeof r->text - (sizeof minimum_label - 1);
@@ -103,7 +103,7 @@ static int judge_bundle(const struct avow_judge_in *in, const struct avow_bundle
             avow_verdict_add(v, "authentic", false, "the evidence is not verified");
         return 0;
     }
-    avow_policy_appraise(in->policy, c, in->member, v);
+    avow_policy_appraise(in->policy, c, in->member, in->now, v);
     if (in->minimum)
         appraise_minimum(in, c, v);
     return 0;

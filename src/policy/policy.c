@@ -3,18 +3,11 @@
 #include "codec/text.h"
 #include "policy/azure.h"
 #include "policy/bits.h"
+#include "policy/values.h"
 
 #define POLICY_VERSION 1
-#define DIGEST_LEN 48u /* the longest value of a list */
 #define VMPL_MAX 3
 #define N_STATUS (AVOW_TCB_NOT_SUPPORTED + 1)
-
-/* A list of allowed values; nothing said means any. */
-struct value_set {
-    bool listed;
-    size_t n;
-    uint8_t v[AVOW_POLICY_VALUES_MAX][DIGEST_LEN];
-};
 
 struct machine {
     char member[AVOW_POLICY_MEMBER_MAX + 1];
@@ -60,30 +53,6 @@ void avow_policy_free(struct avow_policy *p)
 }
 
 /* ---- reading ---- */
-
-static int read_values(const json_t *obj, const char *key, size_t len, bool required,
-                       struct value_set *out, struct avow_error *err)
-{
-    const json_t *v = json_object_get(obj, key);
-    json_t *list = NULL;
-    json_t *item = NULL;
-    size_t i = 0;
-
-    if (!v && required)
-        return AVOW_FAIL(err, FORMAT, "\"%s\" is missing; write \"any\" if any value will do", key);
-    if (!v || (json_is_string(v) && strcmp(json_string_value(v), "any") == 0))
-        return 0;
-    AVOW_TRY(avow_json_get_array(obj, key, AVOW_POLICY_VALUES_MAX, &list, err));
-    if (json_array_size(list) == 0)
-        return AVOW_FAIL(err, FORMAT, "\"%s\" is empty: nothing could be accepted", key);
-    json_array_foreach(list, i, item) {
-        if (!json_is_string(item) || avow_unhex(json_string_value(item), out->v[i], len) < 0)
-            return AVOW_FAIL(err, FORMAT, "\"%s\"[%zu] is not %zu bytes in hex", key, i, len);
-    }
-    out->listed = true;
-    out->n = json_array_size(list);
-    return 0;
-}
 
 static int need_object(const json_t *v, const char *key, struct avow_error *err)
 {
@@ -168,12 +137,12 @@ static int read_snp(const json_t *doc, bool azure, struct snp_rules *r, struct a
     r->allow_vlek = true;
     AVOW_TRY(need_object(doc, "snp", err));
     AVOW_TRY(only(doc, known, azure, err));
-    AVOW_TRY(read_values(doc, "measurements", 48, true, &r->measurements, err));
-    AVOW_TRY(read_values(doc, "host-data", 32, false, &r->host_data, err));
-    AVOW_TRY(read_values(doc, "family-id", 16, false, &r->family_id, err));
-    AVOW_TRY(read_values(doc, "image-id", 16, false, &r->image_id, err));
-    AVOW_TRY(read_values(doc, "id-key-digest", 48, false, &r->id_key, err));
-    AVOW_TRY(read_values(doc, "author-key-digest", 48, false, &r->author_key, err));
+    AVOW_TRY(values_read(doc, "measurements", 48, true, &r->measurements, err));
+    AVOW_TRY(values_read(doc, "host-data", 32, false, &r->host_data, err));
+    AVOW_TRY(values_read(doc, "family-id", 16, false, &r->family_id, err));
+    AVOW_TRY(values_read(doc, "image-id", 16, false, &r->image_id, err));
+    AVOW_TRY(values_read(doc, "id-key-digest", 48, false, &r->id_key, err));
+    AVOW_TRY(values_read(doc, "author-key-digest", 48, false, &r->author_key, err));
     AVOW_TRY(read_min_tcb(doc, "min-tcb-current", &r->min_current, err));
     AVOW_TRY(read_min_tcb(doc, "min-tcb-committed", &r->min_committed, err));
     AVOW_TRY(read_min_tcb(doc, "min-tcb-launch", &r->min_launch, err));
@@ -235,11 +204,11 @@ static int read_tdx(const json_t *doc, bool azure, struct tdx_rules *r, struct a
     r->require_sept_ve_disable = true;
     AVOW_TRY(need_object(doc, "tdx", err));
     AVOW_TRY(only(doc, known, azure, err));
-    AVOW_TRY(read_values(doc, "mrtd", 48, true, &r->mrtd, err));
+    AVOW_TRY(values_read(doc, "mrtd", 48, true, &r->mrtd, err));
     for (size_t i = 0; i < 4; i++)
-        AVOW_TRY(read_values(doc, known[1 + i], 48, false, &r->rtmr[i], err));
-    AVOW_TRY(read_values(doc, "mrconfigid", 48, false, &r->mrconfigid, err));
-    AVOW_TRY(read_values(doc, "mrowner", 48, false, &r->mrowner, err));
+        AVOW_TRY(values_read(doc, known[1 + i], 48, false, &r->rtmr[i], err));
+    AVOW_TRY(values_read(doc, "mrconfigid", 48, false, &r->mrconfigid, err));
+    AVOW_TRY(values_read(doc, "mrowner", 48, false, &r->mrowner, err));
     AVOW_TRY(read_status(doc, r->status, err));
     AVOW_TRY(avow_json_opt_bool(doc, "allow-debug", &r->allow_debug, err));
     AVOW_TRY(avow_json_opt_bool(doc, "allow-migration", &r->allow_migration, err));
@@ -344,23 +313,6 @@ int avow_policy_parse(struct avow_bytes json_text, struct avow_policy **out, str
 
 /* ---- appraising ---- */
 
-static void rule_values(struct avow_verdict *v, const char *code, const struct value_set *set,
-                        struct avow_bytes value)
-{
-    char hex[20];
-    bool found = false;
-
-    avow_hex(AVOW_BYTES(value.data, 8), hex);
-    if (!set->listed) {
-        avow_verdict_add(v, code, true, "%s %s..: any is allowed", code, hex);
-        return;
-    }
-    for (size_t i = 0; i < set->n; i++)
-        found = found || avow_bytes_equal(AVOW_BYTES(set->v[i], value.len), value);
-    avow_verdict_add(v, code, found, "%s %s.. is %samong the %zu allowed", code, hex,
-                     found ? "" : "not ", set->n);
-}
-
 static void rule_flag(struct avow_verdict *v, const char *code, bool set, bool allowed,
                       const char *what)
 {
@@ -392,7 +344,7 @@ static bool tcb_set(const struct avow_snp_tcb *t)
 }
 
 /* Rules that say nothing where the policy does not set them. */
-static void appraise_snp_more(const struct snp_rules *r, const struct avow_claims *c,
+static void appraise_snp_more(const struct snp_rules *r, const struct avow_claims *c, int64_t now,
                               struct avow_verdict *v)
 {
     const struct {
@@ -408,11 +360,12 @@ static void appraise_snp_more(const struct snp_rules *r, const struct avow_claim
 
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++)
         if (values[i].set->listed)
-            rule_values(v, values[i].code, values[i].set, values[i].value);
+            values_appraise(values[i].set, values[i].code, values[i].value, now, v);
     if (r->author_key.listed && !c->snp.author_key_en)
         avow_verdict_add(v, "author-key", false, "no author key signed the VM's identity");
     else if (r->author_key.listed)
-        rule_values(v, "author-key", &r->author_key, AVOW_BYTES(c->snp.author_key_digest, 48));
+        values_appraise(&r->author_key, "author-key", AVOW_BYTES(c->snp.author_key_digest, 48), now,
+                        v);
     if (tcb_set(&r->min_current))
         rule_floor(v, "current", &c->snp.current, &r->min_current);
     if (tcb_set(&r->min_committed))
@@ -425,10 +378,10 @@ static void appraise_snp_more(const struct snp_rules *r, const struct avow_claim
         avow_verdict_missing(v, "crl", "AMD's CRL, which the policy requires");
 }
 
-static void appraise_snp(const struct snp_rules *r, const struct avow_claims *c,
+static void appraise_snp(const struct snp_rules *r, const struct avow_claims *c, int64_t now,
                          struct avow_verdict *v)
 {
-    rule_values(v, "measurement", &r->measurements, AVOW_BYTES(c->measurement, 48));
+    values_appraise(&r->measurements, "measurement", AVOW_BYTES(c->measurement, 48), now, v);
     rule_floor(v, "reported", &c->snp.reported, &r->min_tcb);
     rule_flag(v, "debug", c->debug, r->allow_debug, "the host may read the VM's memory (DEBUG)");
     rule_flag(v, "migration", (c->snp.policy & 1ull << 18) != 0 || c->snp.migration_agent,
@@ -438,7 +391,7 @@ static void appraise_snp(const struct snp_rules *r, const struct avow_claims *c,
     avow_verdict_add(v, "vmpl", c->snp.vmpl <= VMPL_MAX && r->vmpl[c->snp.vmpl],
                      "the report was asked for at VMPL %u", c->snp.vmpl);
     rule_flag(v, "vlek", c->snp.vlek, r->allow_vlek, "signed by the provider's key (VLEK)");
-    appraise_snp_more(r, c, v);
+    appraise_snp_more(r, c, now, v);
 }
 
 static bool td_attribute(const struct avow_claims *c, unsigned bit)
@@ -446,21 +399,21 @@ static bool td_attribute(const struct avow_claims *c, unsigned bit)
     return (c->tdx.td_attributes[bit / 8] >> bit % 8 & 1) != 0;
 }
 
-static void appraise_tdx(const struct tdx_rules *r, const struct avow_claims *c,
+static void appraise_tdx(const struct tdx_rules *r, const struct avow_claims *c, int64_t now,
                          struct avow_verdict *v)
 {
     static const char *const rtmr[] = { "rtmr0", "rtmr1", "rtmr2", "rtmr3" };
     enum { SEPT_VE_DISABLE = 28, MIGRATABLE = 29 }; /* bits of TDATTRIBUTES */
     enum avow_tcb_status s = c->tdx.tcb_status;
 
-    rule_values(v, "measurement", &r->mrtd, AVOW_BYTES(c->measurement, 48));
+    values_appraise(&r->mrtd, "measurement", AVOW_BYTES(c->measurement, 48), now, v);
     for (size_t i = 0; i < 4; i++)
         if (r->rtmr[i].listed)
-            rule_values(v, rtmr[i], &r->rtmr[i], AVOW_BYTES(c->tdx.rtmr[i], 48));
+            values_appraise(&r->rtmr[i], rtmr[i], AVOW_BYTES(c->tdx.rtmr[i], 48), now, v);
     if (r->mrconfigid.listed)
-        rule_values(v, "mrconfigid", &r->mrconfigid, AVOW_BYTES(c->tdx.mrconfigid, 48));
+        values_appraise(&r->mrconfigid, "mrconfigid", AVOW_BYTES(c->tdx.mrconfigid, 48), now, v);
     if (r->mrowner.listed)
-        rule_values(v, "mrowner", &r->mrowner, AVOW_BYTES(c->tdx.mrowner, 48));
+        values_appraise(&r->mrowner, "mrowner", AVOW_BYTES(c->tdx.mrowner, 48), now, v);
     avow_verdict_add(v, "tcb-floor", (unsigned)s < N_STATUS && r->status[s],
                      "Intel's status of this TCB is %s%s", avow_tcb_status_name(s),
                      (unsigned)s < N_STATUS && r->status[s] ? "" : ", which is not allowed");
@@ -498,7 +451,7 @@ static void appraise_machine(const struct avow_policy *p, const struct avow_clai
 }
 
 void avow_policy_appraise(const struct avow_policy *p, const struct avow_claims *c,
-                          const char *member, struct avow_verdict *v)
+                          const char *member, int64_t now, struct avow_verdict *v)
 {
     const struct snp_rules *snp = c->tee == AVOW_TEE_AZ_SNP ? &p->az_snp : &p->snp;
     const struct tdx_rules *tdx = c->tee == AVOW_TEE_AZ_TDX ? &p->az_tdx : &p->tdx;
@@ -519,9 +472,9 @@ void avow_policy_appraise(const struct avow_policy *p, const struct avow_claims 
                           present ? "accepts" : "has no section for", avow_tee_name(c->tee)))
         return;
     if (is_snp)
-        appraise_snp(snp, c, v);
+        appraise_snp(snp, c, now, v);
     else
-        appraise_tdx(tdx, c, v);
+        appraise_tdx(tdx, c, now, v);
     if (avow_tee_is_azure(c->tee))
         azure_appraise(is_snp ? &p->azure_snp : &p->azure_tdx, c, v);
     appraise_machine(p, c, member, v);

@@ -31,6 +31,7 @@ struct avow_policy; /* opaque, owned */
  *             allow-console: true, vm-ids: [...] }
  *   az-tdx: { all keys of tdx, and the same }
  *   machines: { member-name: hex of CHIP_ID or platform instance id, ... }
+ * A value of a list is hex, or {value, from, until, note}: allowed within a window of time.
  * A TEE whose section is absent is refused ("tee"). A section that names no measurement is
  * -AVOW_E_FORMAT: "any" must be written in words. Unknown keys: -AVOW_E_FORMAT.
  */
@@ -42,10 +43,11 @@ void avow_policy_free(struct avow_policy *p);
 AVOW_DEFINE_CLEANUP(policy, struct avow_policy, avow_policy_free)
 
 /*
- * Append one reason for each rule to @v. @member: name for machine pinning, or NULL.
+ * Append one reason for each rule to @v. @member: name for machine pinning, or NULL. @now:
+ * unix seconds, for reference values that are allowed within a window.
  * Does not conclude: several policies may be appraised into one verdict.
  */
 void avow_policy_appraise(const struct avow_policy *p, const struct avow_claims *c,
-                          const char *member, struct avow_verdict *v);
+                          const char *member, int64_t now, struct avow_verdict *v);
 
 #endif

@@ -16,5 +16,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         if (e.n_digests > AVOW_EVENTLOG_ALGORITHMS_MAX || e.data.data < data ||
             e.data.data + e.data.len > data + size || l.n_events > AVOW_EVENTLOG_EVENTS_MAX)
             abort();
-    return rc < 0 && err.code != -rc ? (abort(), 0) : 0;
+    if (rc < 0 && err.code != -rc)
+        abort();
+    return 0;
 }

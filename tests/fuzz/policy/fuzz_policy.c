@@ -15,7 +15,7 @@ static bool accepts(const struct avow_policy *p, const struct avow_claims *c)
 {
     struct avow_verdict v = { 0 };
 
-    avow_policy_appraise(p, c, "member", &v);
+    avow_policy_appraise(p, c, "member", 0, &v);
     check(v.n_reasons > 0 && v.n_reasons <= AVOW_REASONS_MAX);
     check(!avow_verdict_accepts(&v));
     avow_verdict_conclude(&v);

@@ -2,6 +2,8 @@
 
 #include "../test.h"
 
+#define DEEP "{\"evidence\":"
+
 static char seen[1024];
 
 static int note(void *ctx, enum avow_envelope_part part, struct avow_bytes data,
@@ -65,8 +67,7 @@ static void malformed_ones_are_refused(void **state)
         "{\"tpm_quote\":{\"message\":\"00\",\"signature\":\"00\",\"pcrs\":[\"00\"]}}",
         "{\"tcb_info_issuer_chain\":\"-----BEGIN C\",\"tcb_info\":\"{}\"}",
         "{\"cmw\":\"e30=e30=\"}",
-        "{\"evidence\":{\"evidence\":{"
-        "\"evidence\":{\"evidence\":{\"evidence\":{\"outblob\":\"00\"}}}}}}",
+        DEEP DEEP DEEP DEEP DEEP "{\"outblob\":\"00\"}}}}}}",
     };
 
     (void)state;

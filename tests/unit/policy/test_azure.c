@@ -28,7 +28,7 @@ static void appraise(const char *section, const struct avow_claims *c, struct av
     snprintf(text, sizeof text, "{\"version\":1,%s}", section);
     if (avow_policy_parse(avow_bytes_str(text), &p, &err) < 0)
         fail_msg("%s: %s", text, err.text);
-    avow_policy_appraise(p, c, NULL, v);
+    avow_policy_appraise(p, c, NULL, 0, v);
     avow_verdict_conclude(v);
 }
 

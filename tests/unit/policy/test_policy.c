@@ -51,7 +51,7 @@ static const char *outcome(const char *text, const struct avow_claims *c, const 
     avow_auto(avow_cleanup_policy) struct avow_policy *p = policy(text);
 
     memset(v, 0, sizeof *v);
-    avow_policy_appraise(p, c, member, v);
+    avow_policy_appraise(p, c, member, 0, v);
     avow_verdict_conclude(v);
     assert_int_equal(avow_verdict_accepts(v), avow_verdict_why(v) == NULL);
     return avow_verdict_accepts(v) ? NULL : avow_verdict_why(v)->code;
@@ -304,7 +304,7 @@ static void snp_rules_that_may_be_set(void **state)
                  rows[i].more);
         if (avow_policy_parse(avow_bytes_str(text), &p, &err) < 0)
             fail_msg("%s: %s", text, err.text);
-        avow_policy_appraise(p, &c, NULL, &v);
+        avow_policy_appraise(p, &c, NULL, 0, &v);
         avow_verdict_conclude(&v);
         if (avow_verdict_accepts(&v) != (rows[i].code == NULL))
             fail_msg("%s", text);
