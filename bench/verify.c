@@ -44,25 +44,32 @@ static void die(const char *what, const struct avow_error *err)
     exit(1);
 }
 
-/* Median time of judging one simulated bundle; with @cache, one that was judged before. */
+/* Median time of judging one simulated bundle; with @cache, one that was judged before; with
+ * @parsed, without reading its text. */
 static double judge(const char *dir, enum avow_tee tee, const struct avow_anchors *anchors,
-                    const struct avow_policy *policy, struct avow_verify_cache *cache,
+                    const struct avow_policy *policy, struct avow_verify_cache *cache, bool parsed,
                     double *times, size_t rounds)
 {
     struct avow_error err = { 0 };
     struct avow_sim_vm vm = { .tee = tee };
     avow_auto(avow_cleanup_source) struct avow_source *source = NULL;
     avow_auto(avow_buf_done) struct avow_buf bundle = AVOW_BUF(AVOW_BUNDLE_MAX);
+    avow_auto(avow_bundle_done) struct avow_bundle read = { 0 };
     const struct avow_bytes statement = avow_bytes_str("{\"type\":\"bench\"}");
     char path[4096];
     char vendor[4096];
 
-    snprintf(path, sizeof path, "%s/%s%s", dir, avow_tee_name(tee), cache ? "-again" : "");
+    snprintf(path, sizeof path, "%s/%s%s", dir, avow_tee_name(tee),
+             parsed  ? "-parsed"
+             : cache ? "-again"
+                     : "");
     snprintf(vendor, sizeof vendor, "%s/vendor", dir);
     if (avow_sim_vm_new(vendor, path, &vm, &err) < 0 ||
         avow_source_open(tee == AVOW_TEE_SNP ? "sim-snp" : "sim-tdx", path, &source, &err) < 0 ||
         avow_source_bundle(source, statement, &bundle, &err) < 0)
         die("device", &err);
+    if (avow_bundle_parse(avow_buf_view(&bundle), &read, &err) < 0)
+        die("bundle", &err);
     for (size_t i = 0; i < rounds; i++) {
         struct avow_verdict verdict = { 0 };
         const struct avow_judge_in in = { .bundle = avow_buf_view(&bundle),
@@ -73,7 +80,8 @@ static double judge(const char *dir, enum avow_tee tee, const struct avow_anchor
                                           .cache = cache };
         double began = now_us();
 
-        if (avow_judge(&in, NULL, &verdict, &err) < 0)
+        if ((parsed ? avow_judge_bundle(&in, &read, NULL, &verdict, &err)
+                    : avow_judge(&in, NULL, &verdict, &err)) < 0)
             die("judge", &err);
         times[i] = now_us() - began;
         if (!avow_verdict_accepts(&verdict)) {
@@ -123,6 +131,7 @@ int main(int argc, char **argv)
     FILE *f = NULL;
     avow_auto(avow_cleanup_verify_cache) struct avow_verify_cache *cache = NULL;
     double snp = 0, tdx = 0, snp_again = 0, tdx_again = 0, p384 = 0, p256 = 0;
+    double snp_parsed = 0, tdx_parsed = 0;
 
     if (argc < 2 || rounds < 1 || rounds > ROUNDS_MAX || !pem) {
         fprintf(stderr, "usage: bench_verify WORKDIR [ROUNDS]\n");
@@ -145,14 +154,17 @@ int main(int argc, char **argv)
         avow_policy_parse(avow_bytes_str(text), &policy, &err) < 0 ||
         avow_verify_cache_new(AVOW_CACHE_ENTRIES, &cache, &err) < 0)
         die("set-up", &err);
-    snp = judge(argv[1], AVOW_TEE_SNP, &anchors, policy, NULL, times, rounds);
-    tdx = judge(argv[1], AVOW_TEE_TDX, &anchors, policy, NULL, times, rounds);
-    snp_again = judge(argv[1], AVOW_TEE_SNP, &anchors, policy, cache, times, rounds);
-    tdx_again = judge(argv[1], AVOW_TEE_TDX, &anchors, policy, cache, times, rounds);
+    snp = judge(argv[1], AVOW_TEE_SNP, &anchors, policy, NULL, false, times, rounds);
+    tdx = judge(argv[1], AVOW_TEE_TDX, &anchors, policy, NULL, false, times, rounds);
+    snp_again = judge(argv[1], AVOW_TEE_SNP, &anchors, policy, cache, false, times, rounds);
+    tdx_again = judge(argv[1], AVOW_TEE_TDX, &anchors, policy, cache, false, times, rounds);
+    snp_parsed = judge(argv[1], AVOW_TEE_SNP, &anchors, policy, cache, true, times, rounds);
+    tdx_parsed = judge(argv[1], AVOW_TEE_TDX, &anchors, policy, cache, true, times, rounds);
     p384 = bare(AVOW_P384, times, rounds);
     p256 = bare(AVOW_P256, times, rounds);
-    printf("{\"rounds\":%zu,\"snp_us\":%.1f,\"tdx_us\":%.1f,\"snp_again_us\":%.1f,"
-           "\"tdx_again_us\":%.1f,\"p384_us\":%.1f,\"p256_us\":%.1f}\n",
-           rounds, snp, tdx, snp_again, tdx_again, p384, p256);
+    printf(
+        "{\"rounds\":%zu,\"snp_us\":%.1f,\"tdx_us\":%.1f,\"snp_again_us\":%.1f,"
+        "\"tdx_again_us\":%.1f,\"snp_parsed_us\":%.1f,\"tdx_parsed_us\":%.1f,\"p384_us\":%.1f,\"p256_us\":%.1f}\n",
+        rounds, snp, tdx, snp_again, tdx_again, snp_parsed, tdx_parsed, p384, p256);
     return 0;
 }
