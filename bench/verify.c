@@ -162,9 +162,9 @@ int main(int argc, char **argv)
     tdx_parsed = judge(argv[1], AVOW_TEE_TDX, &anchors, policy, cache, true, times, rounds);
     p384 = bare(AVOW_P384, times, rounds);
     p256 = bare(AVOW_P256, times, rounds);
-    printf(
-        "{\"rounds\":%zu,\"snp_us\":%.1f,\"tdx_us\":%.1f,\"snp_again_us\":%.1f,"
-        "\"tdx_again_us\":%.1f,\"snp_parsed_us\":%.1f,\"tdx_parsed_us\":%.1f,\"p384_us\":%.1f,\"p256_us\":%.1f}\n",
-        rounds, snp, tdx, snp_again, tdx_again, snp_parsed, tdx_parsed, p384, p256);
+    printf("{\"rounds\":%zu,\"snp_us\":%.1f,\"tdx_us\":%.1f,\"snp_again_us\":%.1f,"
+           "\"tdx_again_us\":%.1f,\"snp_parsed_us\":%.1f,\"tdx_parsed_us\":%.1f,"
+           "\"p384_us\":%.1f,\"p256_us\":%.1f}\n",
+           rounds, snp, tdx, snp_again, tdx_again, snp_parsed, tdx_parsed, p384, p256);
     return 0;
 }
