@@ -8,9 +8,9 @@
 #include "attest/attest.h"
 #include "attest/pool.h"
 #include "cli/cli.h"
+#include "cli/collateral.h"
 
-#define AVOW_VERIFY_FILE_MAX (16u << 20) /* bytes of one file */
-#define AVOW_VERIFY_JOBS_MAX 256         /* threads of a batch */
+#define AVOW_VERIFY_JOBS_MAX 256 /* threads of a batch */
 
 /* What every judgement of one command has in common; read-only once it is loaded. */
 struct avow_verify_setup {
@@ -18,7 +18,8 @@ struct avow_verify_setup {
     struct avow_policy *policy;  /* owned */
     struct avow_buf policy_text; /* its canonical JSON */
     bool own_policy;             /* --policy was given */
-    struct avow_pool *pool;      /* endorsements of --with; owned */
+    struct avow_pool *pool;      /* endorsements of --with, and the store's common ones; owned */
+    struct avow_store *store;    /* or NULL; owned */
     struct avow_bundle with;     /* what --with has besides: TPM quote, PCRs, event log ... */
     int64_t now;
 };
@@ -30,14 +31,19 @@ struct avow_verify_item {
     struct avow_verdict verdict;
 };
 
-/* Append the file at @path ("-": standard input) to @out. -AVOW_E_SYSTEM, -AVOW_E_LIMIT. */
-AVOW_MUST_USE int avow_verify_read(const char *path, struct avow_buf *out, struct avow_error *err);
-
 /* Fill @item->bundle's gaps from the set-up's pool, then judge it. @cache: one for each
  * thread. Codes of avow_judge_bundle. */
 AVOW_MUST_USE int avow_verify_judge(const struct avow_verify_setup *s, struct avow_pool *own,
                                     struct avow_verify_cache *cache, struct avow_verify_item *item,
                                     struct avow_error *err);
+
+/* Ask the vendors for what @item could not be judged without, keep it in the store, and judge it
+ * anew. @past: the time of judgement was given, so that what is issued now would be too new for it
+ * (all but certificates of chips). What cannot be had leaves the verdict as it is, with a note on
+ * stderr. Codes of avow_verify_judge. */
+AVOW_MUST_USE int avow_verify_fetch(const struct avow_cli *cli, const struct avow_vendor_options *o,
+                                    const struct avow_verify_setup *s, bool past,
+                                    struct avow_verify_item *item, struct avow_error *err);
 
 /* Whether a reason of the verdict is one of the checks of the evidence, and where a rule is from.
  */

@@ -1,24 +1,6 @@
 /* What both ways of avow verify do with one piece of evidence. */
-#include <errno.h>
-#include <stdio.h>
-
 #include "cli/verify.h"
 #include "verify/basis.h"
-
-int avow_verify_read(const char *path, struct avow_buf *out, struct avow_error *err)
-{
-    avow_autofclose FILE *f =
-        strcmp(path, "-") == 0 ? fdopen(dup(STDIN_FILENO), "r") : fopen(path, "re");
-    uint8_t chunk[16384];
-    size_t n = 0;
-
-    if (!f)
-        return AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno));
-    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-        if (avow_buf_put(out, chunk, n) < 0)
-            return AVOW_FAIL(err, LIMIT, "%s: more than %u bytes", path, AVOW_VERIFY_FILE_MAX);
-    return ferror(f) ? AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno)) : 0;
-}
 
 /* One that @b lacks and @from has; what the file itself brought stays. */
 static int borrow(struct avow_bundle *b, enum avow_bundle_part part, struct avow_bytes have,
@@ -41,6 +23,21 @@ static int add_with(struct avow_bundle *b, const struct avow_bundle *with, struc
     return 0;
 }
 
+/* What the store has of this very machine; what belongs to none is in the pool. */
+static int complete_from(struct avow_store *store, int64_t now, struct avow_bundle *b,
+                         struct avow_error *err)
+{
+    avow_auto(avow_cleanup_pool) struct avow_pool *pool = NULL;
+    struct avow_need need = { 0 };
+
+    AVOW_TRY(avow_need_of(b, &need, err));
+    if (need.hardware == AVOW_TEE_NONE || need.has_leaf)
+        return 0;
+    AVOW_TRY(avow_pool_new(&pool, err));
+    AVOW_TRY(avow_store_fill(store, &need, pool, err));
+    return avow_pool_complete(pool, now, b, err);
+}
+
 int avow_verify_judge(const struct avow_verify_setup *s, struct avow_pool *own,
                       struct avow_verify_cache *cache, struct avow_verify_item *item,
                       struct avow_error *err)
@@ -56,6 +53,8 @@ int avow_verify_judge(const struct avow_verify_setup *s, struct avow_pool *own,
     AVOW_TRY(add_with(&item->bundle, &s->with, err));
     if (own)
         AVOW_TRY(avow_pool_complete(own, s->now, &item->bundle, err));
+    if (s->store)
+        AVOW_TRY(complete_from(s->store, s->now, &item->bundle, err));
     AVOW_TRY(avow_pool_complete(s->pool, s->now, &item->bundle, err));
     return avow_judge_bundle(&in, &item->bundle, &item->claims, &item->verdict, err);
 }

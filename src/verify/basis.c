@@ -66,7 +66,7 @@ static const struct {
     { "report-fields", "no genuine device makes this: ask for the evidence again" },
     { "policy-bits", "no genuine device makes this: ask for the evidence again" },
     { "signing-key", "have MASK_CHIP_KEY turned off on the host" },
-    { "missing", "give it with --with" },
+    { "missing", "give it with --with, or bring it into the store: avow collateral fetch" },
     { "root", "evidence of another vendor, or simulated: see --roots" },
     { "signature", "it was changed, or the certificates are another machine's" },
     { "chain", "use the chain of the machine's own product line" },
