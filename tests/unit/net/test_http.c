@@ -124,6 +124,7 @@ static void failures_have_their_codes(void **state)
     struct avow_http_request rq = { .url = url, .plain = true, .direct = true, .timeout_ms = 50 };
 
     (void)state;
+    assert_true(quiet >= 0);
     (void)snprintf(url, sizeof url, "http://127.0.0.1:%d/", port);
     assert_int_equal(avow_http(&rq, &r, NULL), -AVOW_E_TIMEOUT);
     avow_http_reply_done(&r);
