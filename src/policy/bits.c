@@ -70,18 +70,26 @@ int bits_read(const json_t *section, enum bit_word word, struct bit_rules *r,
     return 0;
 }
 
+int bits_key(const json_t *section, const struct policy_key *k, void *out, struct avow_error *err)
+{
+    return bits_read(section, (enum bit_word)k->arg, out, err);
+}
+
 void bits_appraise(const struct bit_rules *r, enum bit_word word, uint64_t value,
-                   struct avow_verdict *v)
+                   const struct section *s, struct avow_verdict *v)
 {
     uint64_t wrong = (r->required & ~value) | (r->forbidden & value);
 
     if (!(r->required | r->forbidden))
         return;
+    keys_from(s, r->required ? required_key[word] : forbidden_key[word], v);
     for (size_t i = 0; i < N_NAMES; i++)
         if (names[i].word == word && wrong >> names[i].bit & 1) {
+            bool set = (value >> names[i].bit & 1) != 0;
+
+            keys_from(s, set ? forbidden_key[word] : required_key[word], v);
             (void)avow_verdict_add(v, codes[word], false, "\"%s\" is %s, and must %sbe",
-                                   names[i].name, value >> names[i].bit & 1 ? "set" : "not set",
-                                   value >> names[i].bit & 1 ? "not " : "");
+                                   names[i].name, set ? "set" : "not set", set ? "not " : "");
             return;
         }
     (void)avow_verdict_add(v, codes[word], true,

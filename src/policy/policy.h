@@ -37,15 +37,19 @@ struct avow_policy; /* opaque, owned */
  */
 AVOW_MUST_USE int avow_policy_from_json(const json_t *doc, struct avow_policy **out,
                                         struct avow_error *err);
+/* The same; @at is set, on failure, to the value of @doc nearest to the mistake (borrowed), so that
+ * a reader of files can say where it stands. */
+AVOW_MUST_USE int avow_policy_read(const json_t *doc, struct avow_policy **out, const json_t **at,
+                                   struct avow_error *err);
 AVOW_MUST_USE int avow_policy_parse(struct avow_bytes json_text, struct avow_policy **out,
                                     struct avow_error *err);
 void avow_policy_free(struct avow_policy *p);
 AVOW_DEFINE_CLEANUP(policy, struct avow_policy, avow_policy_free)
 
 /*
- * Append one reason for each rule to @v. @member: name for machine pinning, or NULL. @now:
- * unix seconds, for reference values that are allowed within a window.
- * Does not conclude: several policies may be appraised into one verdict.
+ * Append one reason for each rule to @v, each with the key that demands it. @member: name for
+ * machine pinning, or NULL. @now: unix seconds, for reference values that are allowed within a
+ * window. Does not conclude: several policies may be appraised into one verdict.
  */
 void avow_policy_appraise(const struct avow_policy *p, const struct avow_claims *c,
                           const char *member, int64_t now, struct avow_verdict *v);

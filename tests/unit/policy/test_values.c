@@ -24,7 +24,7 @@ static bool allows(const struct value_set *set, uint8_t fill, int64_t now, const
     uint8_t value[32];
 
     memset(value, fill, sizeof value);
-    values_appraise(set, "host-data", AVOW_BYTES_OF(value), now, &v);
+    values_appraise(set, "host-data", "HOST_DATA", AVOW_BYTES_OF(value), now, &v);
     assert_int_equal(v.n_reasons, 1);
     if (says)
         assert_non_null(strstr(v.reasons[0].text, says));
