@@ -60,6 +60,8 @@ static int read_vm_ids(const json_t *section, const struct policy_key *k, void *
 const struct policy_key azure_keys[] = {
     { "pcrs", read_pcrs, AT(pcr), 0, "any" },
     { "require-secure-boot", keys_bool, AT(require_secure_boot), 0, "false" },
+    { "require-tpm-persisted", keys_bool, AT(require_tpm_persisted), 0, "false" },
+    { "require-event-log", keys_bool, AT(require_event_log), 0, "false" },
     { "allow-console", keys_bool, AT(allow_console), 0, "true" },
     { "vm-ids", read_vm_ids, AT(vm_ids), 0, "any" },
     { NULL, NULL, 0, 0, NULL },
@@ -114,6 +116,13 @@ void azure_appraise(const struct azure_rules *r, const struct avow_claims *c, in
         (void)avow_verdict_add(v, "secure-boot", c->az.secure_boot == AVOW_SAID_YES,
                                "the paravisor says that secure boot is %s, and must be on",
                                said(c->az.secure_boot));
+    keys_from(&r->section, "require-tpm-persisted", v);
+    if (r->require_tpm_persisted)
+        (void)avow_verdict_add(v, "tpm-persisted", c->az.tpm_persisted == AVOW_SAID_YES,
+                               "the paravisor says that the TPM's state is %s, and it must be kept",
+                               c->az.tpm_persisted == AVOW_SAID_YES  ? "kept"
+                               : c->az.tpm_persisted == AVOW_SAID_NO ? "not kept"
+                                                                     : "(nothing)");
     keys_from(&r->section, "allow-console", v);
     if (!r->allow_console)
         (void)avow_verdict_add(v, "console", c->az.console_enabled == AVOW_SAID_NO,

@@ -9,7 +9,7 @@
 
 struct azure_rules {
     struct section section;
-    bool require_secure_boot, allow_console;
+    bool require_secure_boot, require_tpm_persisted, require_event_log, allow_console;
     struct value_set pcr[AVOW_PCRS]; /* those that are not listed may have any value */
     json_t *vm_ids;                  /* array of strings, or NULL: any; owned */
 };
@@ -22,7 +22,8 @@ extern const struct policy_key azure_keys[];
 AVOW_MUST_USE int azure_read(const json_t *doc, const char *name, struct azure_rules *r,
                              const json_t **at, struct avow_error *err);
 void azure_done(struct azure_rules *r);
-/* One reason for each rule that is set: "secure-boot", "console", "pcrs", "vm-id". @now: unix s. */
+/* One reason for each rule that is set: "secure-boot", "tpm-persisted", "console", "pcrs",
+ * "vm-id". @now: unix s. */
 void azure_appraise(const struct azure_rules *r, const struct avow_claims *c, int64_t now,
                     struct avow_verdict *v);
 

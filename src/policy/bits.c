@@ -1,8 +1,12 @@
 #include "policy/bits.h"
 
-#define NAMES_MAX 16
+#define NAMES_MAX 64
 
-/* AMD 56860, "Guest Policy" and ATTESTATION_REPORT.PLATFORM_INFO. */
+/*
+ * AMD 56860, "Guest Policy" and ATTESTATION_REPORT.PLATFORM_INFO. TDATTRIBUTES: Intel TDX module
+ * ABI, "ATTRIBUTES", as arch/x86/include/asm/shared/tdx.h of Linux 6.15 has them. XFAM: Intel SDM
+ * 1, 13.1, XCR0 and IA32_XSS.
+ */
 static const struct name {
     enum bit_word word;
     const char *name;
@@ -24,13 +28,42 @@ static const struct name {
     { BITS_OF_PLATFORM, "ciphertext-hiding", 4 },
     { BITS_OF_PLATFORM, "alias-check", 5 },
     { BITS_OF_PLATFORM, "tio", 7 },
+    { BITS_OF_ATTRIBUTES, "debug", 0 },
+    { BITS_OF_ATTRIBUTES, "hgs-plus-prof", 4 },
+    { BITS_OF_ATTRIBUTES, "perf-prof", 5 },
+    { BITS_OF_ATTRIBUTES, "pmt-prof", 6 },
+    { BITS_OF_ATTRIBUTES, "icssd", 16 },
+    { BITS_OF_ATTRIBUTES, "lass", 27 },
+    { BITS_OF_ATTRIBUTES, "sept-ve-disable", 28 },
+    { BITS_OF_ATTRIBUTES, "migratable", 29 },
+    { BITS_OF_ATTRIBUTES, "pks", 30 },
+    { BITS_OF_ATTRIBUTES, "kl", 31 },
+    { BITS_OF_ATTRIBUTES, "tpa", 62 },
+    { BITS_OF_ATTRIBUTES, "perfmon", 63 },
+    { BITS_OF_XFAM, "x87", 0 },
+    { BITS_OF_XFAM, "sse", 1 },
+    { BITS_OF_XFAM, "avx", 2 },
+    { BITS_OF_XFAM, "avx512-opmask", 5 },
+    { BITS_OF_XFAM, "avx512-zmm-hi256", 6 },
+    { BITS_OF_XFAM, "avx512-hi16-zmm", 7 },
+    { BITS_OF_XFAM, "pt", 8 },
+    { BITS_OF_XFAM, "pkru", 9 },
+    { BITS_OF_XFAM, "pasid", 10 },
+    { BITS_OF_XFAM, "cet-u", 11 },
+    { BITS_OF_XFAM, "cet-s", 12 },
+    { BITS_OF_XFAM, "uintr", 14 },
+    { BITS_OF_XFAM, "lbr", 15 },
+    { BITS_OF_XFAM, "amx-tilecfg", 17 },
+    { BITS_OF_XFAM, "amx-tiledata", 18 },
 };
 
 #define N_NAMES (sizeof names / sizeof names[0])
 
-static const char *const required_key[] = { "require-policy", "require-platform" };
-static const char *const forbidden_key[] = { "forbid-policy", "forbid-platform" };
-static const char *const codes[] = { "policy-bit", "platform-bit" };
+static const char *const required_key[] = { "require-policy", "require-platform",
+                                            "require-attributes", "require-xfam" };
+static const char *const forbidden_key[] = { "forbid-policy", "forbid-platform",
+                                             "forbid-attributes", "forbid-xfam" };
+static const char *const codes[] = { "policy-bit", "platform-bit", "td-attribute", "xfam" };
 
 static int read_list(const json_t *section, const char *key, enum bit_word word, uint64_t *out,
                      struct avow_error *err)

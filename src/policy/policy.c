@@ -8,9 +8,14 @@ void avow_policy_free(struct avow_policy *p)
 {
     if (!p)
         return;
+    snp_done(&p->snp);
+    snp_done(&p->az_snp);
+    tdx_done(&p->tdx);
+    tdx_done(&p->az_tdx);
     azure_done(&p->azure_snp);
     azure_done(&p->azure_tdx);
     free(p->machines.v);
+    free(p->machine_ids.v);
     free(p);
 }
 
@@ -85,6 +90,26 @@ static int read_machines(const json_t *doc, const struct policy_key *k, void *ou
     return 0;
 }
 
+static int read_machine_ids(const json_t *doc, const struct policy_key *k, void *out,
+                            struct avow_error *err)
+{
+    struct machine_list *list = out;
+    json_t *ids = NULL;
+    json_t *item = NULL;
+    size_t i = 0;
+
+    if (!json_object_get(doc, k->name))
+        return 0;
+    AVOW_TRY(avow_json_get_array(doc, k->name, AVOW_POLICY_MACHINES_MAX, &ids, err));
+    if (json_array_size(ids) == 0)
+        return AVOW_FAIL(err, FORMAT, "\"machine-ids\" is empty: nothing could be accepted");
+    AVOW_TRY(reserve(list, json_array_size(ids), err));
+    json_array_foreach(ids, i, item)
+        if (read_id(&list->v[list->n++], item, err) < 0)
+            return avow_error_prefix(err, "\"machine-ids\"[%zu]", i);
+    return 0;
+}
+
 #define AT(member) offsetof(struct avow_policy, member)
 
 const struct policy_key top_keys[] = {
@@ -95,6 +120,7 @@ const struct policy_key top_keys[] = {
     { "az-snp", read_section_later, 0, 0, "refused" },
     { "az-tdx", read_section_later, 0, 0, "refused" },
     { "machines", read_machines, AT(machines), 0, "none pinned" },
+    { "machine-ids", read_machine_ids, AT(machine_ids), 0, "any" },
     { NULL, NULL, 0, 0, NULL },
 };
 
@@ -187,22 +213,46 @@ static const struct machine *pin_of(const struct avow_policy *p, const char *mem
     return NULL;
 }
 
+static bool is_machine(const struct machine *m, const struct avow_claims *c)
+{
+    return avow_bytes_equal(AVOW_BYTES(c->machine, c->machine_len), AVOW_BYTES(m->id, m->len));
+}
+
+/* A member that has a machine of its own is held to that; every other one to the list. */
 static void appraise_machine(const struct avow_policy *p, const struct avow_claims *c,
                              const char *member, struct avow_verdict *v)
 {
     const struct machine *m = pin_of(p, member);
-    const struct avow_bytes is = AVOW_BYTES(c->machine, c->machine_len);
     char want[20], have[20] = "not known";
+    bool known = false;
 
     if (c->machine_len)
-        avow_hex(AVOW_BYTES(is.data, is.len < 8 ? is.len : 8), have);
-    if (!m)
+        avow_hex(AVOW_BYTES(c->machine, c->machine_len < 8 ? c->machine_len : 8), have);
+    if (m) {
+        keys_from(&p->top, "machines", v);
+        avow_hex(AVOW_BYTES(m->id, 8), want); /* AVOW_POLICY_MACHINE_ID_MIN */
+        avow_verdict_add(v, "machine", is_machine(m, c),
+                         "\"%s\" is pinned to machine %s.., and this is %s%s", member, want, have,
+                         c->machine_len ? ".." : "");
         return;
-    keys_from(&p->top, "machines", v);
-    avow_hex(AVOW_BYTES(m->id, 8), want); /* AVOW_POLICY_MACHINE_ID_MIN */
-    avow_verdict_add(v, "machine", avow_bytes_equal(is, AVOW_BYTES(m->id, m->len)),
-                     "\"%s\" is pinned to machine %s.., and this is %s%s", member, want, have,
-                     c->machine_len ? ".." : "");
+    }
+    for (size_t i = 0; i < p->machine_ids.n; i++)
+        known = known || is_machine(&p->machine_ids.v[i], c);
+    keys_from(&p->top, "machine-ids", v);
+    if (p->machine_ids.n)
+        avow_verdict_add(v, "machine-ids", known, "machine %s%s is %samong the %zu allowed", have,
+                         c->machine_len ? ".." : "", known ? "" : "not ", p->machine_ids.n);
+}
+
+static void appraise_log(const struct section *s, bool required, const struct avow_claims *c,
+                         struct avow_verdict *v)
+{
+    keys_from(s, "require-event-log", v);
+    if (required && !c->log.replayed)
+        avow_verdict_missing(v, "event-log", "an event log, which the policy requires");
+    else if (required)
+        avow_verdict_add(v, "event-log", c->log.registers != 0,
+                         "%u events replay to registers 0x%x", c->log.n_events, c->log.registers);
 }
 
 /* Whether anything of this kind is accepted at all; and what is not verified has no values to
@@ -231,6 +281,7 @@ void avow_policy_appraise(const struct avow_policy *p, const struct avow_claims 
     const struct tdx_rules *tdx = c->tee == AVOW_TEE_AZ_TDX ? &p->az_tdx : &p->tdx;
     bool is_snp = avow_tee_hardware(c->tee) == AVOW_TEE_SNP;
     bool is_tdx = avow_tee_hardware(c->tee) == AVOW_TEE_TDX;
+    const struct azure_rules *azure = is_snp ? &p->azure_snp : &p->azure_tdx;
     const struct section *section = is_snp ? &snp->section : is_tdx ? &tdx->section : NULL;
 
     v->tee = c->tee;
@@ -240,8 +291,12 @@ void avow_policy_appraise(const struct avow_policy *p, const struct avow_claims 
             snp_appraise(snp, c, now, v);
         else
             tdx_appraise(tdx, c, now, v);
-        if (avow_tee_is_azure(c->tee))
-            azure_appraise(is_snp ? &p->azure_snp : &p->azure_tdx, c, now, v);
+        if (avow_tee_is_azure(c->tee)) {
+            azure_appraise(azure, c, now, v);
+            appraise_log(&azure->section, azure->require_event_log, c, v);
+        } else if (is_tdx) {
+            appraise_log(&tdx->section, tdx->require_event_log, c, v);
+        }
         appraise_machine(p, c, member, v);
     }
     avow_verdict_from(v, "%s", "");

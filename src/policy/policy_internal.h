@@ -27,6 +27,7 @@ struct avow_policy {
     struct tdx_rules tdx, az_tdx;
     struct azure_rules azure_snp, azure_tdx; /* beside az_snp and az_tdx */
     struct machine_list machines;            /* by member */
+    struct machine_list machine_ids;         /* of any member that has no machine of its own */
 };
 
 extern const struct policy_key top_keys[];

@@ -1,5 +1,11 @@
 #include "policy/snp.h"
 
+void snp_done(struct snp_rules *r)
+{
+    json_decref(r->csp_ids);
+    r->csp_ids = NULL;
+}
+
 /* ---- reading ---- */
 
 static int read_tcb(const json_t *section, const struct policy_key *k, void *out,
@@ -48,6 +54,32 @@ static int read_vmpl(const json_t *section, const struct policy_key *k, void *ou
     return 0;
 }
 
+/* Bits by number, as AMD 56860 counts them in CURRENT_MIT_VECTOR. */
+static int read_mitigations(const json_t *section, const struct policy_key *k, void *out,
+                            struct avow_error *err)
+{
+    uint64_t *mask = out;
+    json_t *list = NULL;
+    json_t *item = NULL;
+    size_t i = 0;
+
+    if (!json_object_get(section, k->name))
+        return 0;
+    AVOW_TRY(avow_json_get_array(section, k->name, 64, &list, err));
+    json_array_foreach(list, i, item) {
+        if (!json_is_integer(item) || json_integer_value(item) < 0 || json_integer_value(item) > 63)
+            return AVOW_FAIL(err, FORMAT, "\"%s\"[%zu] is not 0 to 63", k->name, i);
+        *mask |= 1ull << json_integer_value(item);
+    }
+    return 0;
+}
+
+static int read_csp_ids(const json_t *section, const struct policy_key *k, void *out,
+                        struct avow_error *err)
+{
+    return keys_strings(section, k->name, SNP_CSP_IDS_MAX, AVOW_CSP_ID_MAX, false, out, err);
+}
+
 #define AT(member) offsetof(struct snp_rules, member)
 
 const struct policy_key snp_keys[] = {
@@ -70,6 +102,8 @@ const struct policy_key snp_keys[] = {
     { "forbid-policy", bits_key, AT(policy), BITS_OF_POLICY, "none" },
     { "require-platform", bits_key, AT(platform), BITS_OF_PLATFORM, "none" },
     { "forbid-platform", bits_key, AT(platform), BITS_OF_PLATFORM, "none" },
+    { "require-mitigations", read_mitigations, AT(mitigations), 0, "none" },
+    { "csp-id", read_csp_ids, AT(csp_ids), 0, "any" },
     { "require-crl", keys_bool, AT(require_crl), 0, "false" },
     { NULL, NULL, 0, 0, NULL },
 };
@@ -181,6 +215,57 @@ static void appraise_flags(const struct snp_rules *r, const struct avow_claims *
                   "signed by the provider's key (VLEK)", v);
 }
 
+/* CURRENT_MIT_VECTOR came with version 5 of the report (AMD 56860): older ones say nothing, and
+ * that is no yes. */
+static void appraise_mitigations(const struct snp_rules *r, const struct avow_claims *c,
+                                 struct avow_verdict *v)
+{
+    uint64_t absent = r->mitigations & ~c->snp.current_mit;
+    unsigned first = 0;
+
+    while (first < 63 && !(absent >> first & 1))
+        first++;
+    keys_from(&r->section, "require-mitigations", v);
+    if (!r->mitigations)
+        return;
+    if (c->snp.version < 5)
+        avow_verdict_add(v, "mitigations", false,
+                         "a report of version %u does not say which mitigations there are; "
+                         "0x%llx are required",
+                         c->snp.version, (unsigned long long)r->mitigations);
+    else if (absent)
+        avow_verdict_add(v, "mitigations", false,
+                         "mitigation %u is not in effect: 0x%llx are, 0x%llx are required", first,
+                         (unsigned long long)c->snp.current_mit,
+                         (unsigned long long)r->mitigations);
+    else
+        avow_verdict_add(
+            v, "mitigations", true, "mitigations 0x%llx are in effect, 0x%llx required",
+            (unsigned long long)c->snp.current_mit, (unsigned long long)r->mitigations);
+}
+
+/* A VCEK is of a chip and names no provider, which a policy that names some does not accept. */
+static void appraise_csp_id(const struct snp_rules *r, const struct avow_claims *c,
+                            struct avow_verdict *v)
+{
+    const json_t *item = NULL;
+    bool known = false;
+    size_t i = 0;
+
+    keys_from(&r->section, "csp-id", v);
+    if (!r->csp_ids)
+        return;
+    json_array_foreach(r->csp_ids, i, item)
+        known = known || (*c->snp.csp_id && strcmp(json_string_value(item), c->snp.csp_id) == 0);
+    if (!c->snp.vlek)
+        avow_verdict_add(v, "csp-id", false,
+                         "signed by the chip's key (VCEK), which names no provider; %zu allowed",
+                         json_array_size(r->csp_ids));
+    else
+        avow_verdict_add(v, "csp-id", known, "provider \"%s\" is %samong the %zu allowed",
+                         c->snp.csp_id, known ? "" : "not ", json_array_size(r->csp_ids));
+}
+
 void snp_appraise(const struct snp_rules *r, const struct avow_claims *c, int64_t now,
                   struct avow_verdict *v)
 {
@@ -192,6 +277,8 @@ void snp_appraise(const struct snp_rules *r, const struct avow_claims *c, int64_
     appraise_values(r, c, now, v);
     bits_appraise(&r->policy, BITS_OF_POLICY, c->snp.policy, &r->section, v);
     bits_appraise(&r->platform, BITS_OF_PLATFORM, c->snp.platform_info, &r->section, v);
+    appraise_mitigations(r, c, v);
+    appraise_csp_id(r, c, v);
     keys_from(&r->section, "require-crl", v);
     if (r->require_crl && !c->revocation_checked)
         avow_verdict_missing(v, "crl", "AMD's CRL, which the policy requires");

@@ -19,7 +19,7 @@ struct avow_reason {
     char code[32]; /* stable: "measurement", "tcb-floor", "debug", "simulated", "binding", ... */
     bool passed;
     bool ran;       /* false: it could not be evaluated, since something is missing */
-    char text[192]; /* with the values: "measurement 3f.. is not among the 2 allowed" */
+    char text[256]; /* with the values: "measurement 3f.. is not among the 2 allowed" */
     /* The key of the policy that demands it: "snp.measurements"; "default: snp.vmpl" where the key
      * is not written; "minimum: ..." of the operator's own policy. "" for a check. */
     char source[AVOW_SOURCE_MAX];

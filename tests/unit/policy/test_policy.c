@@ -55,6 +55,18 @@ static void bad_documents_are_refused(void **state)
         "{\"version\":1,\"tdx\":{\"mrtd\":\"any\",\"tcb-status\":[7]}}",
         "{\"version\":1,\"machines\":{\"a\":\"11\"}}",
         "{\"version\":1,\"machines\":{\"a\":1}}",
+        "{\"version\":1,\"machine-ids\":[]}",
+        "{\"version\":1,\"machine-ids\":{}}",
+        "{\"version\":1,\"machine-ids\":[\"11\"]}",
+        "{\"version\":1,\"snp\":{\"measurements\":\"any\",\"require-mitigations\":[64]}}",
+        "{\"version\":1,\"snp\":{\"measurements\":\"any\",\"csp-id\":[]}}",
+        "{\"version\":1,\"snp\":{\"measurements\":\"any\",\"csp-id\":\"CN=a\"}}",
+        "{\"version\":1,\"snp\":{\"measurements\":\"any\",\"require-event-log\":true}}",
+        "{\"version\":1,\"tdx\":{\"mrtd\":\"any\",\"min-tee-tcb-svn\":\"05\"}}",
+        "{\"version\":1,\"tdx\":{\"mrtd\":\"any\",\"allow-advisories\":[1]}}",
+        "{\"version\":1,\"tdx\":{\"mrtd\":\"any\",\"require-attributes\":[\"smt\"]}}",
+        "{\"version\":1,\"tdx\":{\"mrtd\":\"any\",\"require-xfam\":[\"sse\"],"
+        "\"forbid-xfam\":[\"sse\"]}}",
         "{\"version\":1} trailing",
     };
 
@@ -133,9 +145,71 @@ static void mistakes_have_a_place(void **state)
     }
 }
 
+/* A list of machines holds for every member that has none of its own. */
+static void machines_of_a_list(void **state)
+{
+    char id[129], text[1024];
+    struct avow_claims c = snp_claims();
+    struct avow_verdict v;
+
+    (void)state;
+    avow_hex(AVOW_BYTES(c.machine, 64), id);
+    snprintf(
+        text, sizeof text,
+        "{\"version\":1,\"snp\":{\"measurements\":\"any\"},\"machine-ids\":[\"0102030405060708\","
+        "\"%s\"],\"machines\":{\"a\":\"0102030405060708\"}}",
+        id);
+    assert_null(outcome(text, &c, "b", &v));
+    assert_null(outcome(text, &c, NULL, &v));
+    assert_string_equal(reason_of(&v, "machine-ids")->source, "machine-ids");
+    assert_string_equal(outcome(text, &c, "a", &v), "machine");
+    c.machine[0] ^= 1;
+    assert_string_equal(outcome(text, &c, "b", &v), "machine-ids");
+    c.machine_len = 0; /* masked */
+    assert_string_equal(outcome(text, &c, "b", &v), "machine-ids");
+    c.machine_len = 8;
+    memcpy(c.machine, "\1\2\3\4\5\6\7\10", 8);
+    assert_null(outcome(text, &c, "a", &v));
+    assert_null(outcome(text, &c, "b", &v));
+}
+
+/* Every section says which measurements, or "any" in words. */
+static void measurements_are_said_in_words(void **state)
+{
+    static const char *const sections[] = { "snp", "tdx", "az-snp", "az-tdx" };
+
+    (void)state;
+    for (size_t i = 0; i < 4; i++) {
+        const char *key = strstr(sections[i], "snp") ? "measurements" : "mrtd";
+        const struct {
+            const char *value;
+            bool good;
+        } rows[] = {
+            { NULL, false },   { "[]", false }, { "\"\"", false },   { "\"Any\"", false },
+            { "true", false }, { "{}", false }, { "\"any\"", true }, { "[\"any\"]", false }
+        };
+
+        for (size_t k = 0; k < sizeof rows / sizeof rows[0]; k++) {
+            avow_auto(avow_cleanup_policy) struct avow_policy *p = NULL;
+            struct avow_error err = { 0 };
+            char text[256];
+
+            snprintf(text, sizeof text, "{\"version\":1,\"%s\":{%s%s%s%s}}", sections[i],
+                     rows[k].value ? "\"" : "", rows[k].value ? key : "",
+                     rows[k].value ? "\":" : "", rows[k].value ? rows[k].value : "");
+            if ((avow_policy_parse(avow_bytes_str(text), &p, &err) == 0) != rows[k].good)
+                fail_msg("%s: %s", text, err.text);
+            if (!rows[k].value)
+                assert_non_null(strstr(err.text, "write \"any\" if any value will do"));
+        }
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(machines_of_a_list),
+        cmocka_unit_test(measurements_are_said_in_words),
         cmocka_unit_test(machines_are_pinned_by_member),
         cmocka_unit_test(rules_name_their_keys),
         cmocka_unit_test(mistakes_have_a_place),

@@ -130,9 +130,37 @@ static void snp_rules_that_may_be_set(void **state)
     }
 }
 
+/* A mitigation that a report cannot name is not there; nor is a provider that a VCEK cannot name.
+ */
+static void mitigations_and_providers(void **state)
+{
+    struct avow_claims c = snp_claims();
+    struct avow_verdict v;
+
+    (void)state;
+    c.snp.version = 5;
+    c.snp.current_mit = 0xb;
+    assert_accepts(SNP(",\"require-mitigations\":[0,1,3]"), &c);
+    assert_refuses(SNP(",\"require-mitigations\":[0,2]"), &c, "mitigations");
+    (void)outcome(SNP(",\"require-mitigations\":[0,2,63]"), &c, NULL, &v);
+    assert_non_null(strstr(reason_of(&v, "mitigations")->text, "mitigation 2 is not in effect"));
+    assert_string_equal(reason_of(&v, "mitigations")->source, "snp.require-mitigations");
+    c.snp.version = 3;
+    assert_refuses(SNP(",\"require-mitigations\":[0]"), &c, "mitigations");
+    assert_accepts(SNP(",\"require-mitigations\":[]"), &c);
+    assert_refuses(SNP(",\"csp-id\":[\"CN=a\"]"), &c, "csp-id");
+    c.snp.vlek = true;
+    assert_refuses(SNP(",\"csp-id\":[\"CN=a\"]"), &c, "csp-id");
+    assert_refuses(SNP(",\"csp-id\":[\"\"]"), &c, "csp-id");
+    snprintf(c.snp.csp_id, sizeof c.snp.csp_id, "CN=a");
+    assert_accepts(SNP(",\"csp-id\":[\"CN=b\",\"CN=a\"]"), &c);
+    assert_refuses(SNP(",\"csp-id\":[\"CN=ab\"]"), &c, "csp-id");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(mitigations_and_providers),
         cmocka_unit_test(snp_rules),
         cmocka_unit_test(tcb_floor_is_by_component),
         cmocka_unit_test(snp_rules_that_may_be_set),
