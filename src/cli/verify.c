@@ -148,7 +148,8 @@ static void show_summary(const struct avow_cli *cli, const struct avow_verify_it
         avow_say(cli, "  %s: %s\n  -> %s\n", why->code, why->text, avow_check_hint(why->code));
 }
 
-static void show(const struct avow_cli *cli, const struct avow_verify_item *item)
+static void show(const struct avow_cli *cli, const struct avow_verify_setup *s,
+                 const struct avow_verify_item *item)
 {
     static const char *const heads[] = { "CHECK", "", "DEMANDED BY", "WHAT WAS COMPARED", NULL };
     struct avow_table *t = avow_table_new(heads);
@@ -159,10 +160,15 @@ static void show(const struct avow_cli *cli, const struct avow_verify_item *item
         add_row(t, c->checks[i].code, c->checks[i].state != AVOW_CHECK_NOT_RUN,
                 c->checks[i].state == AVOW_CHECK_PASSED,
                 avow_check_basis(c->tee, c->checks[i].code), c->checks[i].text);
-    for (uint32_t i = 0; i < v->n_reasons && i < AVOW_REASONS_MAX; i++)
-        if (!avow_verify_is_check(c, &v->reasons[i]))
-            add_row(t, v->reasons[i].code, v->reasons[i].ran, v->reasons[i].passed,
-                    avow_verify_source(c, &v->reasons[i]), v->reasons[i].text);
+    for (uint32_t i = 0; i < v->n_reasons && i < AVOW_REASONS_MAX; i++) {
+        char source[AVOW_VERIFY_SOURCE_MAX];
+
+        if (avow_verify_is_check(c, &v->reasons[i]))
+            continue;
+        avow_verify_source(s, c, &v->reasons[i], source);
+        add_row(t, v->reasons[i].code, v->reasons[i].ran, v->reasons[i].passed, source,
+                v->reasons[i].text);
+    }
     avow_print_table(cli, t);
     show_summary(cli, item);
 }
@@ -185,11 +191,15 @@ static int write_ear(const struct avow_verify_setup *s, const struct avow_verify
     avow_auto(avow_buf_done) struct avow_buf token = AVOW_BUF(AVOW_EAR_MAX);
     avow_auto(avow_cleanup_signer) struct avow_signer *key = NULL;
     avow_autojson json_t *claims = NULL;
+    const struct avow_policy_pins pins = avow_policy_pins(s->policy, item->claims.tee, NULL);
     const struct avow_ear_in in = {
         .claims = &item->claims,
         .verdict = &item->verdict,
         .build = "avow " AVOW_VERSION,
         .policy = avow_buf_view(&s->policy_text),
+        .measurement_pinned = pins.measurement,
+        .registers_pinned = pins.registers,
+        .machine_pinned = pins.machine || pins.vm,
         .bundle = bundle,
         .nonce = nonce,
         .now = avow_unix_ms() / 1000,
@@ -266,7 +276,7 @@ static int run_one(struct avow_cli *cli, struct avow_verify_setup *s, const stru
         if (doc)
             avow_print_json(doc);
     } else {
-        show(cli, item);
+        show(cli, s, item);
     }
     if (!s->own_policy && !cli->quiet)
         (void)fputs("avow: no --policy: no measurement was checked; this says what made the "

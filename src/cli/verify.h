@@ -45,10 +45,14 @@ AVOW_MUST_USE int avow_verify_fetch(const struct avow_cli *cli, const struct avo
                                     const struct avow_verify_setup *s, bool past,
                                     struct avow_verify_item *item, struct avow_error *err);
 
-/* Whether a reason of the verdict is one of the checks of the evidence, and where a rule is from.
- */
+#define AVOW_VERIFY_SOURCE_MAX (AVOW_SOURCE_MAX + 32)
+
+/* Whether a reason of the verdict is one of the checks of the evidence, and where a rule is from:
+ * "policy: snp.vmpl", "built-in policy: ..." without --policy, or the document that demands a
+ * check. */
 bool avow_verify_is_check(const struct avow_claims *c, const struct avow_reason *r);
-const char *avow_verify_source(const struct avow_claims *c, const struct avow_reason *r);
+void avow_verify_source(const struct avow_verify_setup *s, const struct avow_claims *c,
+                        const struct avow_reason *r, char out[AVOW_VERIFY_SOURCE_MAX]);
 /* The document of --json: docs/formats/verify.md. New reference, or NULL. */
 json_t *avow_verify_json(const struct avow_verify_setup *s, const struct avow_verify_item *item);
 /* OK, REFUSED or UNKNOWN. */

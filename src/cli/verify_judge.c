@@ -88,40 +88,47 @@ static json_t *tcb_status_json(const struct avow_claims *c)
     return j;
 }
 
-/* What speaks against it: reasons that failed or could not be evaluated. */
-static json_t *reasons_json(const struct avow_verdict *v)
+static const char *state_of(const struct avow_reason *r)
 {
-    avow_autojson json_t *list = json_array();
-
-    for (uint32_t i = 0; i < v->n_reasons && i < AVOW_REASONS_MAX; i++) {
-        const struct avow_reason *r = &v->reasons[i];
-
-        if (!r->passed &&
-            json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "code", r->code, "state",
-                                                  r->ran ? "failed" : "not-run", "text", r->text,
-                                                  "hint", avow_check_hint(r->code))) < 0)
-            return NULL;
-    }
-    return avow_steal(&list);
+    return !r->ran ? "not-run" : r->passed ? "passed" : "failed";
 }
 
-/* Every rule that was applied, with where it comes from: of the policy, or of the channel. */
-static json_t *rules_json(const struct avow_verify_item *item)
+/* What speaks against it: reasons that failed or could not be evaluated. */
+static json_t *reasons_json(const struct avow_verify_setup *s, const struct avow_verify_item *item)
 {
     const struct avow_verdict *v = &item->verdict;
     avow_autojson json_t *list = json_array();
 
     for (uint32_t i = 0; i < v->n_reasons && i < AVOW_REASONS_MAX; i++) {
         const struct avow_reason *r = &v->reasons[i];
+        char source[AVOW_VERIFY_SOURCE_MAX];
+
+        avow_verify_source(s, &item->claims, r, source);
+        if (!r->passed &&
+            json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s}", "code", r->code,
+                                                  "state", state_of(r), "text", r->text, "hint",
+                                                  avow_check_hint(r->code), "source", source)) < 0)
+            return NULL;
+    }
+    return avow_steal(&list);
+}
+
+/* Every rule that was applied, with where it comes from: a key of the policy, or the channel. */
+static json_t *rules_json(const struct avow_verify_setup *s, const struct avow_verify_item *item)
+{
+    const struct avow_verdict *v = &item->verdict;
+    avow_autojson json_t *list = json_array();
+
+    for (uint32_t i = 0; i < v->n_reasons && i < AVOW_REASONS_MAX; i++) {
+        const struct avow_reason *r = &v->reasons[i];
+        char source[AVOW_VERIFY_SOURCE_MAX];
 
         if (avow_verify_is_check(&item->claims, r))
             continue;
+        avow_verify_source(s, &item->claims, r, source);
         if (json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "code", r->code, "state",
-                                                  !r->ran     ? "not-run"
-                                                  : r->passed ? "passed"
-                                                              : "failed",
-                                                  "text", r->text, "source",
-                                                  avow_verify_source(&item->claims, r))) < 0)
+                                                  state_of(r), "text", r->text, "source", source)) <
+            0)
             return NULL;
     }
     return avow_steal(&list);
@@ -135,25 +142,31 @@ bool avow_verify_is_check(const struct avow_claims *c, const struct avow_reason 
     return false;
 }
 
-const char *avow_verify_source(const struct avow_claims *c, const struct avow_reason *r)
+void avow_verify_source(const struct avow_verify_setup *s, const struct avow_claims *c,
+                        const struct avow_reason *r, char out[AVOW_VERIFY_SOURCE_MAX])
 {
-    const char *basis = NULL;
+    const char *basis = avow_check_basis(c->tee, r->code);
 
-    basis = avow_check_basis(c->tee, r->code);
-    return *basis ? basis : "policy";
+    if (*r->source)
+        snprintf(out, AVOW_VERIFY_SOURCE_MAX, "%s: %s",
+                 s->own_policy ? "policy" : "built-in policy", r->source);
+    else
+        snprintf(out, AVOW_VERIFY_SOURCE_MAX, "%s", *basis ? basis : "verdict");
 }
 
 json_t *avow_verify_json(const struct avow_verify_setup *s, const struct avow_verify_item *item)
 {
     const struct avow_claims *c = &item->claims;
     const struct avow_verdict *v = &item->verdict;
+    const struct avow_policy_pins pins = avow_policy_pins(s->policy, c->tee, NULL);
 
-    return json_pack("{s:s, s:b, s:s, s:b, s:o, s:s, s:b, s:o, s:o, s:o, s:b, s:I}", "type",
+    return json_pack("{s:s, s:b, s:s, s:b, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:b, s:I}", "type",
                      "avow/verify/2", "authentic", c->authentic ? 1 : 0, "tee",
                      avow_tee_name(v->tee), "simulated", c->simulated ? 1 : 0, "tcb_status",
                      tcb_status_json(c), "verdict",
                      avow_verdict_accepts(v) ? "accepted" : "refused", "undecided",
-                     avow_verdict_undecided(v) ? 1 : 0, "reasons", reasons_json(v), "rules",
-                     rules_json(item), "claims", avow_claims_json(c), "policy_given",
-                     s->own_policy ? 1 : 0, "at", (json_int_t)s->now);
+                     avow_verdict_undecided(v) ? 1 : 0, "reasons", reasons_json(s, item), "rules",
+                     rules_json(s, item), "claims", avow_claims_json(c), "policy_pins",
+                     avow_policy_pins_json(&pins), "policy_given", s->own_policy ? 1 : 0, "at",
+                     (json_int_t)s->now);
 }
