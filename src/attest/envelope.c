@@ -1,6 +1,7 @@
 #include "attest/envelope.h"
 
 #include "attest/pccs.h"
+#include "attest/protojson.h"
 #include "codec/cbor.h"
 #include "codec/text.h"
 #include "evidence/bundle.h"
@@ -281,6 +282,10 @@ int avow_envelope_open(struct avow_bytes text, const json_t *doc, avow_envelope_
         return open_cbor(&o, text);
     if (!json_is_object(doc))
         return 0;
+    if (avow_protojson_is(doc)) {
+        AVOW_TRY(avow_protojson_open(doc, each, ctx, err));
+        return 1;
+    }
     if (avow_pccs_is(doc)) {
         AVOW_TRY(avow_pccs_open(doc, each, ctx, err));
         return 1;
