@@ -37,85 +37,23 @@ static const struct avow_option options[] = {
     { NULL, 0, NULL, NULL, NULL, NULL, NULL },
 };
 
-/* What holds without a policy: authentic, no debugging, TCB up to date; any measurement. What else
- * a site might want (VMPL, migration, SEPT_VE_DISABLE) is for a policy to say. */
-static const char vendor_policy[] =
-    "{\"az-snp\":{\"allow-migration\":true,\"measurements\":\"any\"},"
-    "\"az-tdx\":{\"allow-migration\":true,\"mrtd\":\"any\",\"require-sept-ve-disable\":false},"
-    "\"snp\":{\"allow-migration\":true,\"measurements\":\"any\",\"vmpl\":[0,1,2,3]},"
-    "\"tdx\":{\"allow-migration\":true,\"mrtd\":\"any\",\"require-sept-ve-disable\":false},"
-    "\"version\":1}";
-
-static int parse_time(const char *text, int64_t *out)
-{
-    struct tm tm = { 0 };
-    const char *end = NULL;
-    char *num_end = NULL;
-    long long v = strtoll(text, &num_end, 10);
-
-    if (*text && !*num_end) {
-        *out = v;
-        return 0;
-    }
-    end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    if (!end || *end) {
-        tm = (struct tm){ 0 };
-        end = strptime(text, "%Y-%m-%d", &tm);
-    }
-    if (!end || *end)
-        return -AVOW_E_FORMAT;
-    *out = timegm(&tm);
-    return 0;
-}
-
-/* ---- the set-up ---- */
-
-static void setup_free(struct avow_verify_setup *s)
-{
-    avow_policy_free(s->policy);
-    avow_buf_done(&s->policy_text);
-    avow_pool_free(s->pool);
-    avow_bundle_done(&s->with);
-    free(s);
-}
-AVOW_DEFINE_CLEANUP(setup, struct avow_verify_setup, setup_free)
-
-static int gather_path(struct avow_pool *pool, struct avow_bundle *b, const char *path,
-                       struct avow_error *err)
-{
-    avow_auto(avow_buf_done) struct avow_buf file = AVOW_BUF(AVOW_VERIFY_FILE_MAX);
-    int rc = 0;
-
-    AVOW_TRY(avow_verify_read(path, &file, err));
-    rc = avow_gather_file(pool, b, avow_buf_view(&file), err);
-    if (rc < 0)
-        (void)avow_error_prefix(err, "%s", path);
-    return rc;
-}
+AVOW_DEFINE_CLEANUP(setup, struct avow_verify_setup, avow_verify_setup_free)
 
 static int load_policy(struct avow_verify_setup *s, struct avow_error *err)
 {
-    s->policy_text = AVOW_BUF(AVOW_POLICY_MAX);
     if (policy_path) {
         s->own_policy = true;
         return avow_policy_load(policy_path, &s->policy, &s->policy_text, err);
     }
-    avow_buf_put_str(&s->policy_text, vendor_policy);
-    return avow_policy_parse(avow_bytes_str(vendor_policy), &s->policy, err);
+    return avow_verify_no_policy(s, err);
 }
 
 static int setup(struct avow_verify_setup *s, struct avow_error *err)
 {
-    s->now = avow_unix_ms() / 1000;
-    if (at && parse_time(at, &s->now) < 0)
-        return AVOW_FAIL(err, FORMAT, "--at: \"%s\" is not a time", at);
+    AVOW_TRY(avow_verify_setup_init(s, at, roots_path, err));
     if (ear_path && !ear_key)
         return AVOW_FAIL(err, FORMAT, "--ear: --ear-key FILE is needed to sign the token");
-    avow_anchors_builtin(&s->anchors);
-    if (roots_path)
-        AVOW_TRY(avow_roots_load(roots_path, &s->anchors, err));
-    AVOW_TRY(load_policy(s, err));
-    return avow_pool_new(&s->pool, err);
+    return load_policy(s, err);
 }
 
 /* ---- what is shown ---- */
@@ -176,15 +114,6 @@ static void show(const struct avow_cli *cli, const struct avow_verify_setup *s,
 
 /* ---- what is written ---- */
 
-static int write_file(const char *path, struct avow_bytes data, struct avow_error *err)
-{
-    avow_autofclose FILE *f = fopen(path, "we");
-
-    if (!f || fwrite(data.data, 1, data.len, f) != data.len || fflush(f) != 0)
-        return AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno));
-    return 0;
-}
-
 static int write_ear(const struct avow_verify_setup *s, const struct avow_verify_item *item,
                      struct avow_bytes bundle, struct avow_error *err)
 {
@@ -212,7 +141,7 @@ static int write_ear(const struct avow_verify_setup *s, const struct avow_verify
     if (!claims)
         return AVOW_FAIL(err, FORMAT, "--nonce: 8 to 88 bytes are needed");
     AVOW_TRY(avow_ear_sign(claims, key, &token, err));
-    return write_file(ear_path, avow_buf_view(&token), err);
+    return avow_verify_write(ear_path, avow_buf_view(&token), err);
 }
 
 static int write_results(const struct avow_verify_setup *s, const struct avow_verify_item *item,
@@ -224,18 +153,13 @@ static int write_results(const struct avow_verify_setup *s, const struct avow_ve
         return 0;
     AVOW_TRY(avow_bundle_emit(&item->bundle, &text, err));
     if (bundle_path)
-        AVOW_TRY(write_file(bundle_path, avow_buf_view(&text), err));
+        AVOW_TRY(avow_verify_write(bundle_path, avow_buf_view(&text), err));
     return ear_path ? write_ear(s, item, avow_buf_view(&text), err) : 0;
 }
 
 /* ---- one ---- */
 
-static void item_free(struct avow_verify_item *i)
-{
-    avow_bundle_done(&i->bundle);
-    free(i);
-}
-AVOW_DEFINE_CLEANUP(item, struct avow_verify_item, item_free)
+AVOW_DEFINE_CLEANUP(item, struct avow_verify_item, avow_verify_item_free)
 
 static int judge_one(struct avow_verify_setup *s, const struct avow_args *args,
                      struct avow_verify_item *item, int *exit, struct avow_error *err)
@@ -243,9 +167,9 @@ static int judge_one(struct avow_verify_setup *s, const struct avow_args *args,
     int rc = 0;
 
     for (size_t i = 0; i < args->n; i++)
-        AVOW_TRY(gather_path(s->pool, &item->bundle, args->list[i], err));
+        AVOW_TRY(avow_verify_gather(s->pool, &item->bundle, args->list[i], err));
     for (size_t i = 0; i < with.n; i++)
-        AVOW_TRY(gather_path(s->pool, &item->bundle, with.v[i], err));
+        AVOW_TRY(avow_verify_gather(s->pool, &item->bundle, with.v[i], err));
     if (item->bundle.tee == AVOW_TEE_NONE)
         return AVOW_FAIL(err, MISSING,
                          "%s: no report, quote, HCL report, bundle or envelope of one",
@@ -392,7 +316,7 @@ static int gather_many(struct avow_verify_setup *s, const struct avow_args *args
         AVOW_TRY(is_folder(args->list[i]) ? add_folder(p, args->list[i], err)
                                           : add_path(p, NULL, args->list[i], err));
     for (size_t i = 0; i < with.n; i++)
-        AVOW_TRY(gather_path(s->pool, &s->with, with.v[i], err));
+        AVOW_TRY(avow_verify_gather(s->pool, &s->with, with.v[i], err));
     if (s->with.tee != AVOW_TEE_NONE)
         return AVOW_FAIL(err, EXISTS, "--with: a piece of evidence beside %zu others", p->n);
     return 0;

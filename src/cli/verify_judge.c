@@ -1,9 +1,80 @@
-/* What both ways of avow verify do with one piece of evidence. */
+/* What all that judge evidence do with one piece of it. */
 #include <errno.h>
 #include <stdio.h>
+#include <time.h>
 
+#include "attest/gather.h"
 #include "cli/verify.h"
 #include "verify/basis.h"
+
+/* What holds without a policy: authentic, no debugging, TCB up to date; any measurement. What else
+ * a site might want (VMPL, migration, SEPT_VE_DISABLE) is for a policy to say. */
+static const char vendor_policy[] =
+    "{\"az-snp\":{\"allow-migration\":true,\"measurements\":\"any\"},"
+    "\"az-tdx\":{\"allow-migration\":true,\"mrtd\":\"any\",\"require-sept-ve-disable\":false},"
+    "\"snp\":{\"allow-migration\":true,\"measurements\":\"any\",\"vmpl\":[0,1,2,3]},"
+    "\"tdx\":{\"allow-migration\":true,\"mrtd\":\"any\",\"require-sept-ve-disable\":false},"
+    "\"version\":1}";
+
+int avow_verify_time(const char *text, int64_t *out)
+{
+    struct tm tm = { 0 };
+    const char *end = NULL;
+    char *num_end = NULL;
+    long long v = strtoll(text, &num_end, 10);
+
+    if (*text && !*num_end) {
+        *out = v;
+        return 0;
+    }
+    end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
+    if (!end || *end) {
+        tm = (struct tm){ 0 };
+        end = strptime(text, "%Y-%m-%d", &tm);
+    }
+    if (!end || *end)
+        return -AVOW_E_FORMAT;
+    *out = timegm(&tm);
+    return 0;
+}
+
+int avow_verify_no_policy(struct avow_verify_setup *s, struct avow_error *err)
+{
+    avow_buf_put_str(&s->policy_text, vendor_policy);
+    return avow_policy_parse(avow_bytes_str(vendor_policy), &s->policy, err);
+}
+
+int avow_verify_setup_init(struct avow_verify_setup *s, const char *at, const char *roots_path,
+                           struct avow_error *err)
+{
+    s->policy_text = AVOW_BUF(AVOW_POLICY_MAX);
+    s->now = avow_unix_ms() / 1000;
+    if (at && avow_verify_time(at, &s->now) < 0)
+        return AVOW_FAIL(err, FORMAT, "--at: \"%s\" is not a time", at);
+    avow_anchors_builtin(&s->anchors);
+    if (roots_path)
+        AVOW_TRY(avow_roots_load(roots_path, &s->anchors, err));
+    return avow_pool_new(&s->pool, err);
+}
+
+void avow_verify_setup_free(struct avow_verify_setup *s)
+{
+    if (!s)
+        return;
+    avow_policy_free(s->policy);
+    avow_buf_done(&s->policy_text);
+    avow_pool_free(s->pool);
+    avow_bundle_done(&s->with);
+    free(s);
+}
+
+void avow_verify_item_free(struct avow_verify_item *i)
+{
+    if (!i)
+        return;
+    avow_bundle_done(&i->bundle);
+    free(i);
+}
 
 int avow_verify_read(const char *path, struct avow_buf *out, struct avow_error *err)
 {
@@ -18,6 +89,28 @@ int avow_verify_read(const char *path, struct avow_buf *out, struct avow_error *
         if (avow_buf_put(out, chunk, n) < 0)
             return AVOW_FAIL(err, LIMIT, "%s: more than %u bytes", path, AVOW_VERIFY_FILE_MAX);
     return ferror(f) ? AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno)) : 0;
+}
+
+int avow_verify_gather(struct avow_pool *pool, struct avow_bundle *b, const char *path,
+                       struct avow_error *err)
+{
+    avow_auto(avow_buf_done) struct avow_buf file = AVOW_BUF(AVOW_VERIFY_FILE_MAX);
+    int rc = 0;
+
+    AVOW_TRY(avow_verify_read(path, &file, err));
+    rc = avow_gather_file(pool, b, avow_buf_view(&file), err);
+    if (rc < 0)
+        (void)avow_error_prefix(err, "%s", path);
+    return rc;
+}
+
+int avow_verify_write(const char *path, struct avow_bytes data, struct avow_error *err)
+{
+    avow_autofclose FILE *f = fopen(path, "we");
+
+    if (!f || fwrite(data.data, 1, data.len, f) != data.len || fflush(f) != 0)
+        return AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno));
+    return 0;
 }
 
 /* One that @b lacks and @from has; what the file itself brought stays. */
@@ -48,6 +141,7 @@ int avow_verify_judge(const struct avow_verify_setup *s, struct avow_pool *own,
     const struct avow_judge_in in = {
         .anchors = &s->anchors,
         .policy = s->policy,
+        .member = s->member,
         .unbound_ok = true,
         .now = s->now,
         .cache = cache,
@@ -159,7 +253,7 @@ json_t *avow_verify_json(const struct avow_verify_setup *s, const struct avow_ve
 {
     const struct avow_claims *c = &item->claims;
     const struct avow_verdict *v = &item->verdict;
-    const struct avow_policy_pins pins = avow_policy_pins(s->policy, c->tee, NULL);
+    const struct avow_policy_pins pins = avow_policy_pins(s->policy, c->tee, s->member);
 
     return json_pack("{s:s, s:b, s:s, s:b, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:b, s:I}", "type",
                      "avow/verify/2", "authentic", c->authentic ? 1 : 0, "tee",
