@@ -216,6 +216,32 @@ class Test(Policy):
         self.write(text.replace("  allow-vlek: false", "  require-crl: true"))
         self.assertEqual(self.decided_by(evidence, rc=3), "snp.require-crl")
 
+    def test_tokens_say_what_was_pinned(self):
+        key, token = os.path.join(self.dir, "key.pem"), os.path.join(self.dir, "token")
+        subprocess.run(["openssl", "genpkey", "-algorithm", "EC", "-pkeyopt", "ec_paramgen_curve:P-256", "-out", key], check=True, capture_output=True)
+
+        def vector(evidence, part="cpu", rc=0):
+            self.avow("verify", *evidence, "--policy", self.file, "--ear", token, "--ear-key", key, rc=rc)
+            with open(token) as f:
+                payload = f.read().split(".")[1]
+            ear = json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))["submods"][part]["ear_trustworthiness_vector"]
+            return ear["executables"], ear["instance-identity"]
+
+        evidence = snp("genoa-v5-vcek-cdai-7ea4da")
+        self.write("version: 1\nsnp: { measurements: any }\n")
+        self.assertEqual(vector(evidence), (0, 0))
+        self.made(evidence)
+        self.assertEqual(vector(evidence), (3, 0))
+        self.made(evidence, "--pin-machines")
+        self.assertEqual(vector(evidence), (3, 2))
+        self.made(tdx("cdai-v4-azure-90c06f"), "--tight")
+        self.assertEqual(vector(tdx("cdai-v4-azure-90c06f")), (2, 0))
+        self.made(azure_snp("coco-v2"), "--tight", "--pin-machines")
+        self.assertEqual(vector(azure_snp("coco-v2")), (3, 2))
+        self.assertEqual(vector(azure_snp("coco-v2"), "vtpm"), (2, 0))
+        self.made(snp("milan-v5-vcek-teekit-19a94f"))
+        self.assertEqual(vector(evidence, rc=1)[0], 33)
+
     def test_windows(self):
         evidence = snp("genoa-v5-vcek-cdai-7ea4da")
         measurement = json.loads(self.avow("verify", *evidence, "--json").stdout)["claims"]["measurement"]
