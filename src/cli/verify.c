@@ -41,80 +41,24 @@ static const struct avow_option options[] = {
     { NULL, 0, NULL, NULL, NULL, NULL, NULL },
 };
 
-/* What holds without a policy: authentic, no debugging, TCB up to date; any measurement. What else
- * a site might want (VMPL, migration, SEPT_VE_DISABLE) is for a policy to say. */
-static const char vendor_policy[] =
-    "{\"az-snp\":{\"allow-migration\":true,\"measurements\":\"any\"},"
-    "\"az-tdx\":{\"allow-migration\":true,\"mrtd\":\"any\",\"require-sept-ve-disable\":false},"
-    "\"snp\":{\"allow-migration\":true,\"measurements\":\"any\",\"vmpl\":[0,1,2,3]},"
-    "\"tdx\":{\"allow-migration\":true,\"mrtd\":\"any\",\"require-sept-ve-disable\":false},"
-    "\"version\":1}";
-
-/* ---- the set-up ---- */
-
-static void setup_free(struct avow_verify_setup *s)
-{
-    avow_policy_free(s->policy);
-    avow_buf_done(&s->policy_text);
-    avow_pool_free(s->pool);
-    if (s->store)
-        avow_store_close(s->store);
-    avow_bundle_done(&s->with);
-    free(s);
-}
-AVOW_DEFINE_CLEANUP(setup, struct avow_verify_setup, setup_free)
-
-static int gather_path(struct avow_pool *pool, struct avow_bundle *b, const char *path,
-                       struct avow_error *err)
-{
-    avow_auto(avow_buf_done) struct avow_buf file = AVOW_BUF(AVOW_FILE_MAX);
-    int rc = 0;
-
-    AVOW_TRY(avow_read_file(path, &file, err));
-    rc = avow_gather_file(pool, b, avow_buf_view(&file), err);
-    if (rc < 0)
-        (void)avow_error_prefix(err, "%s", path);
-    return rc;
-}
+AVOW_DEFINE_CLEANUP(setup, struct avow_verify_setup, avow_verify_setup_free)
 
 static int load_policy(struct avow_verify_setup *s, struct avow_error *err)
 {
-    s->policy_text = AVOW_BUF(AVOW_POLICY_MAX);
     if (policy_path) {
         s->own_policy = true;
         return avow_policy_load(policy_path, &s->policy, &s->policy_text, err);
     }
-    avow_buf_put_str(&s->policy_text, vendor_policy);
-    return avow_policy_parse(avow_bytes_str(vendor_policy), &s->policy, err);
-}
-
-/* The user's own store need not be there; one that was named must. */
-static int load_store(struct avow_verify_setup *s, struct avow_error *err)
-{
-    avow_autofree char *own = NULL;
-
-    if (vendor.store)
-        AVOW_TRY(avow_store_open(vendor.store, AVOW_STORE_READ, &s->store, err));
-    else if (avow_store_default_path(&own, NULL) < 0 || !own || access(own, F_OK) < 0)
-        return 0;
-    else
-        AVOW_TRY(avow_store_open(own, AVOW_STORE_READ, &s->store, err));
-    return avow_store_fill_common(s->store, s->now, s->pool, err);
+    return avow_verify_no_policy(s, err);
 }
 
 static int setup(struct avow_verify_setup *s, struct avow_error *err)
 {
-    s->now = avow_unix_ms() / 1000;
-    if (at && avow_parse_time(at, &s->now) < 0)
-        return AVOW_FAIL(err, FORMAT, "--at: \"%s\" is not a time", at);
+    AVOW_TRY(avow_verify_setup_init(s, at, roots_path, err));
     if (ear_path && !ear_key)
         return AVOW_FAIL(err, FORMAT, "--ear: --ear-key FILE is needed to sign the token");
-    avow_anchors_builtin(&s->anchors);
-    if (roots_path)
-        AVOW_TRY(avow_roots_load(roots_path, &s->anchors, err));
     AVOW_TRY(load_policy(s, err));
-    AVOW_TRY(avow_pool_new(&s->pool, err));
-    return load_store(s, err);
+    return avow_verify_use_store(s, vendor.store, err);
 }
 
 /* ---- what is shown ---- */
@@ -175,15 +119,6 @@ static void show(const struct avow_cli *cli, const struct avow_verify_setup *s,
 
 /* ---- what is written ---- */
 
-static int write_file(const char *path, struct avow_bytes data, struct avow_error *err)
-{
-    avow_autofclose FILE *f = fopen(path, "we");
-
-    if (!f || fwrite(data.data, 1, data.len, f) != data.len || fflush(f) != 0)
-        return AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno));
-    return 0;
-}
-
 static int write_ear(const struct avow_verify_setup *s, const struct avow_verify_item *item,
                      struct avow_bytes bundle, struct avow_error *err)
 {
@@ -211,7 +146,7 @@ static int write_ear(const struct avow_verify_setup *s, const struct avow_verify
     if (!claims)
         return AVOW_FAIL(err, FORMAT, "--nonce: 8 to 88 bytes are needed");
     AVOW_TRY(avow_ear_sign(claims, key, &token, err));
-    return write_file(ear_path, avow_buf_view(&token), err);
+    return avow_verify_write(ear_path, avow_buf_view(&token), err);
 }
 
 static int write_results(const struct avow_verify_setup *s, const struct avow_verify_item *item,
@@ -223,18 +158,13 @@ static int write_results(const struct avow_verify_setup *s, const struct avow_ve
         return 0;
     AVOW_TRY(avow_bundle_emit(&item->bundle, &text, err));
     if (bundle_path)
-        AVOW_TRY(write_file(bundle_path, avow_buf_view(&text), err));
+        AVOW_TRY(avow_verify_write(bundle_path, avow_buf_view(&text), err));
     return ear_path ? write_ear(s, item, avow_buf_view(&text), err) : 0;
 }
 
 /* ---- one ---- */
 
-static void item_free(struct avow_verify_item *i)
-{
-    avow_bundle_done(&i->bundle);
-    free(i);
-}
-AVOW_DEFINE_CLEANUP(item, struct avow_verify_item, item_free)
+AVOW_DEFINE_CLEANUP(item, struct avow_verify_item, avow_verify_item_free)
 
 static int judge_one(const struct avow_cli *cli, struct avow_verify_setup *s,
                      const struct avow_args *args, struct avow_verify_item *item, int *exit,
@@ -243,9 +173,9 @@ static int judge_one(const struct avow_cli *cli, struct avow_verify_setup *s,
     int rc = 0;
 
     for (size_t i = 0; i < args->n; i++)
-        AVOW_TRY(gather_path(s->pool, &item->bundle, args->list[i], err));
+        AVOW_TRY(avow_verify_gather(s->pool, &item->bundle, args->list[i], err));
     for (size_t i = 0; i < with.n; i++)
-        AVOW_TRY(gather_path(s->pool, &item->bundle, with.v[i], err));
+        AVOW_TRY(avow_verify_gather(s->pool, &item->bundle, with.v[i], err));
     if (item->bundle.tee == AVOW_TEE_NONE)
         return AVOW_FAIL(err, MISSING,
                          "%s: no report, quote, HCL report, bundle or envelope of one",
@@ -328,7 +258,7 @@ static int gather_many(struct avow_verify_setup *s, const struct avow_args *args
     if (!p->n)
         return AVOW_FAIL(err, MISSING, "%s: no file in this folder", args->list[0]);
     for (size_t i = 0; i < with.n; i++)
-        AVOW_TRY(gather_path(s->pool, &s->with, with.v[i], err));
+        AVOW_TRY(avow_verify_gather(s->pool, &s->with, with.v[i], err));
     if (s->with.tee != AVOW_TEE_NONE)
         return AVOW_FAIL(err, EXISTS, "--with: a piece of evidence beside %zu others", p->n);
     return 0;

@@ -1,6 +1,7 @@
 /*
- * avow verify, shared by its two ways of working: one piece of evidence with everything that is
- * shown about it, and a batch of many, judged on all cores.
+ * avow verify, shared by its two ways of working (one piece of evidence with everything that is
+ * shown about it; a batch of many, judged on all cores) and by avow policy, which judges as it
+ * does.
  */
 #ifndef AVOW_CLI_VERIFY_H
 #define AVOW_CLI_VERIFY_H
@@ -21,6 +22,7 @@ struct avow_verify_setup {
     struct avow_pool *pool;      /* endorsements of --with, and the store's common ones; owned */
     struct avow_store *store;    /* or NULL; owned */
     struct avow_bundle with;     /* what --with has besides: TPM quote, PCRs, event log ... */
+    const char *member;          /* for machine pinning, or NULL; borrowed */
     int64_t now;
 };
 
@@ -30,6 +32,27 @@ struct avow_verify_item {
     struct avow_claims claims;
     struct avow_verdict verdict;
 };
+
+/* Write a file whole. -AVOW_E_SYSTEM. */
+AVOW_MUST_USE int avow_verify_write(const char *path, struct avow_bytes data,
+                                    struct avow_error *err);
+/* Time (@at: as given, or NULL for now), anchors (@roots_path: simulated ones, or NULL) and an
+ * empty pool; no policy yet. @s is zeroed by the caller, and from calloc for
+ * avow_verify_setup_free. */
+AVOW_MUST_USE int avow_verify_setup_init(struct avow_verify_setup *s, const char *at,
+                                         const char *roots_path, struct avow_error *err);
+/* Take what evidence lacks from the store at @path; NULL: the user's own, which need not be there.
+ */
+AVOW_MUST_USE int avow_verify_use_store(struct avow_verify_setup *s, const char *path,
+                                        struct avow_error *err);
+/* What holds without --policy. */
+AVOW_MUST_USE int avow_verify_no_policy(struct avow_verify_setup *s, struct avow_error *err);
+void avow_verify_setup_free(struct avow_verify_setup *s);
+void avow_verify_item_free(struct avow_verify_item *i);
+
+/* Sort the file at @path into @pool and @b (attest/gather.h). Errors name the file. */
+AVOW_MUST_USE int avow_verify_gather(struct avow_pool *pool, struct avow_bundle *b,
+                                     const char *path, struct avow_error *err);
 
 /* Fill @item->bundle's gaps from the set-up's pool, then judge it. @cache: one for each
  * thread. Codes of avow_judge_bundle. */

@@ -1,6 +1,96 @@
-/* What both ways of avow verify do with one piece of evidence. */
+/* What all that judge evidence do with one piece of it. */
+#include <errno.h>
+#include <stdio.h>
+
+#include "attest/gather.h"
+#include "cli/collateral.h"
+#include "cli/files.h"
 #include "cli/verify.h"
 #include "verify/basis.h"
+
+/* What holds without a policy: authentic, no debugging, TCB up to date; any measurement. What else
+ * a site might want (VMPL, migration, SEPT_VE_DISABLE) is for a policy to say. */
+static const char vendor_policy[] =
+    "{\"az-snp\":{\"allow-migration\":true,\"measurements\":\"any\"},"
+    "\"az-tdx\":{\"allow-migration\":true,\"mrtd\":\"any\",\"require-sept-ve-disable\":false},"
+    "\"snp\":{\"allow-migration\":true,\"measurements\":\"any\",\"vmpl\":[0,1,2,3]},"
+    "\"tdx\":{\"allow-migration\":true,\"mrtd\":\"any\",\"require-sept-ve-disable\":false},"
+    "\"version\":1}";
+
+int avow_verify_no_policy(struct avow_verify_setup *s, struct avow_error *err)
+{
+    avow_buf_put_str(&s->policy_text, vendor_policy);
+    return avow_policy_parse(avow_bytes_str(vendor_policy), &s->policy, err);
+}
+
+int avow_verify_setup_init(struct avow_verify_setup *s, const char *at, const char *roots_path,
+                           struct avow_error *err)
+{
+    s->policy_text = AVOW_BUF(AVOW_POLICY_MAX);
+    s->now = avow_unix_ms() / 1000;
+    if (at && avow_parse_time(at, &s->now) < 0)
+        return AVOW_FAIL(err, FORMAT, "--at: \"%s\" is not a time", at);
+    avow_anchors_builtin(&s->anchors);
+    if (roots_path)
+        AVOW_TRY(avow_roots_load(roots_path, &s->anchors, err));
+    return avow_pool_new(&s->pool, err);
+}
+
+int avow_verify_use_store(struct avow_verify_setup *s, const char *path, struct avow_error *err)
+{
+    avow_autofree char *own = NULL;
+
+    if (path)
+        AVOW_TRY(avow_store_open(path, AVOW_STORE_READ, &s->store, err));
+    else if (avow_store_default_path(&own, NULL) < 0 || !own || access(own, F_OK) < 0)
+        return 0;
+    else
+        AVOW_TRY(avow_store_open(own, AVOW_STORE_READ, &s->store, err));
+    return avow_store_fill_common(s->store, s->now, s->pool, err);
+}
+
+void avow_verify_setup_free(struct avow_verify_setup *s)
+{
+    if (!s)
+        return;
+    avow_policy_free(s->policy);
+    avow_buf_done(&s->policy_text);
+    avow_pool_free(s->pool);
+    if (s->store)
+        avow_store_close(s->store);
+    avow_bundle_done(&s->with);
+    free(s);
+}
+
+void avow_verify_item_free(struct avow_verify_item *i)
+{
+    if (!i)
+        return;
+    avow_bundle_done(&i->bundle);
+    free(i);
+}
+
+int avow_verify_gather(struct avow_pool *pool, struct avow_bundle *b, const char *path,
+                       struct avow_error *err)
+{
+    avow_auto(avow_buf_done) struct avow_buf file = AVOW_BUF(AVOW_FILE_MAX);
+    int rc = 0;
+
+    AVOW_TRY(avow_read_file(path, &file, err));
+    rc = avow_gather_file(pool, b, avow_buf_view(&file), err);
+    if (rc < 0)
+        (void)avow_error_prefix(err, "%s", path);
+    return rc;
+}
+
+int avow_verify_write(const char *path, struct avow_bytes data, struct avow_error *err)
+{
+    avow_autofclose FILE *f = fopen(path, "we");
+
+    if (!f || fwrite(data.data, 1, data.len, f) != data.len || fflush(f) != 0)
+        return AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno));
+    return 0;
+}
 
 /* One that @b lacks and @from has; what the file itself brought stays. */
 static int borrow(struct avow_bundle *b, enum avow_bundle_part part, struct avow_bytes have,
@@ -45,6 +135,7 @@ int avow_verify_judge(const struct avow_verify_setup *s, struct avow_pool *own,
     const struct avow_judge_in in = {
         .anchors = &s->anchors,
         .policy = s->policy,
+        .member = s->member,
         .unbound_ok = true,
         .now = s->now,
         .cache = cache,
@@ -158,7 +249,7 @@ json_t *avow_verify_json(const struct avow_verify_setup *s, const struct avow_ve
 {
     const struct avow_claims *c = &item->claims;
     const struct avow_verdict *v = &item->verdict;
-    const struct avow_policy_pins pins = avow_policy_pins(s->policy, c->tee, NULL);
+    const struct avow_policy_pins pins = avow_policy_pins(s->policy, c->tee, s->member);
 
     return json_pack("{s:s, s:b, s:s, s:b, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:b, s:I}", "type",
                      "avow/verify/2", "authentic", c->authentic ? 1 : 0, "tee",

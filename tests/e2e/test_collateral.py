@@ -1,9 +1,11 @@
 """avow collateral, and avow verify with a store, against servers on loopback that have the vendors' real bytes."""
 import http.server
 import threading
+import sys
 import urllib.parse
 
-from test_vectors import *
+from harness import *
+from test_vectors import meta, middle, path, read, write
 
 MILAN = "snp/milan-v3-vcek-oak-40a277"
 GENOA = "snp/genoa-v5-vcek-cdai-7ea4da"
