@@ -10,6 +10,7 @@
 
 #define AVOW_SOURCE_SIM_SNP "sim-snp"
 #define AVOW_SOURCE_SIM_TDX "sim-tdx"
+#define AVOW_SOURCE_TSM "configfs-tsm"
 
 struct avow_source; /* opaque, owned */
 
