@@ -1,5 +1,7 @@
 #include "source/guest.h"
 
+#include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <time.h>
 
@@ -44,6 +46,21 @@ bool patience_again(struct patience *p)
     (void)nanosleep(&pause, NULL); /* a signal only makes it shorter */
     p->pause_ms = 2 * p->pause_ms > PAUSE_MAX_MS ? PAUSE_MAX_MS : 2 * p->pause_ms;
     return true;
+}
+
+int guest_open_device(const char *path, const char *needs, int *fd, struct avow_error *err)
+{
+    *fd = open(path, O_RDWR | O_CLOEXEC | O_NOCTTY);
+    if (*fd >= 0)
+        return 0;
+    if (errno == ENOENT || errno == ENXIO || errno == ENODEV)
+        return AVOW_FAIL(err, NOTFOUND, "%s: not there; it needs %s", path, needs);
+    if (errno == EACCES || errno == EPERM)
+        return AVOW_FAIL_SYS(err,
+                             "%s: no access; run avowd as root, or give its user read and write "
+                             "access to the device",
+                             path);
+    return AVOW_FAIL_SYS(err, "%s", path);
 }
 
 /* ---- SNP ---- */

@@ -25,6 +25,11 @@ int patience_left(const struct patience *p);
 /* Pause, then true; false if the deadline is over (or would be, after the pause). */
 bool patience_again(struct patience *p);
 
+/* Open a device for reading and writing; @needs: what it takes that there is one, in words.
+ * -AVOW_E_NOTFOUND, -AVOW_E_SYSTEM. @fd: owned by the caller. */
+AVOW_MUST_USE int guest_open_device(const char *path, const char *needs, int *fd,
+                                    struct avow_error *err);
+
 /*
  * An SNP report and the certificate table that the host gave with it (empty: none), into @out. The
  * report must have its length and echo @report_data; the certificates, DER or PEM, are only copied:

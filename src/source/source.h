@@ -11,6 +11,7 @@
 #define AVOW_SOURCE_SIM_SNP "sim-snp"
 #define AVOW_SOURCE_SIM_TDX "sim-tdx"
 #define AVOW_SOURCE_TSM "configfs-tsm"
+#define AVOW_SOURCE_SEV_GUEST "sev-guest"
 
 struct avow_source; /* opaque, owned */
 
