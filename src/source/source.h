@@ -12,6 +12,7 @@
 #define AVOW_SOURCE_SIM_TDX "sim-tdx"
 #define AVOW_SOURCE_TSM "configfs-tsm"
 #define AVOW_SOURCE_SEV_GUEST "sev-guest"
+#define AVOW_SOURCE_TDX_QGS "tdx-qgs"
 
 struct avow_source; /* opaque, owned */
 
