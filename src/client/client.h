@@ -13,10 +13,10 @@
 #include <stdatomic.h>
 
 #include "attest/attest.h"
-#include "client/backoff.h"
 #include "client/plan.h"
 #include "client/wire.h"
 #include "codec/json.h"
+#include "net/backoff.h"
 
 /* Outcomes, besides 0 and negative errors. */
 enum avow_client_outcome {

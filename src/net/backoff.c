@@ -1,4 +1,4 @@
-#include "client/backoff.h"
+#include "net/backoff.h"
 
 #include "base/err.h"
 

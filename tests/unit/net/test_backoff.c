@@ -1,6 +1,6 @@
 #include "../test.h"
 
-#include "client/backoff.h"
+#include "net/backoff.h"
 
 static void test_steps(void **state)
 {

@@ -2,8 +2,8 @@
  * Backoff: how long to wait before trying again. Exponential with full jitter (a random time
  * between nothing and the step), so that many clients do not come back together. Pure.
  */
-#ifndef AVOW_CLIENT_BACKOFF_H
-#define AVOW_CLIENT_BACKOFF_H
+#ifndef AVOW_NET_BACKOFF_H
+#define AVOW_NET_BACKOFF_H
 
 #include <stdbool.h>
 #include <stdint.h>

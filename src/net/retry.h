@@ -1,0 +1,28 @@
+/*
+ * Retry: send a request until it is answered for good. The network's failures, time-outs and the
+ * statuses of avow_http_transient are tried again after what Retry-After says or, without it, an
+ * exponential time with full jitter; everything else is an answer.
+ */
+#ifndef AVOW_NET_RETRY_H
+#define AVOW_NET_RETRY_H
+
+#include "net/backoff.h"
+#include "net/http.h"
+
+/* Called before a wait: @why in words, @ms how long. */
+typedef void (*avow_retry_note)(void *ctx, const char *why, int64_t ms);
+
+struct avow_retry {
+    struct avow_backoff backoff; /* tries in all, step, cap */
+    uint32_t deadline_ms;        /* for all tries and waits */
+    avow_retry_note note;        /* or NULL */
+    void *ctx;
+    uint32_t n_tries; /* out: requests that were sent */
+};
+
+/* As avow_http; @rq's own time-out is shortened to what the deadline leaves. What comes back is the
+ * last reply or the last failure; a wait that would outlast the deadline is not begun. */
+AVOW_MUST_USE int avow_http_retry(const struct avow_http_request *rq, struct avow_retry *retry,
+                                  struct avow_http_reply *out, struct avow_error *err);
+
+#endif
