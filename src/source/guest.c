@@ -63,9 +63,26 @@ int guest_open_device(const char *path, const char *needs, int *fd, struct avow_
     return AVOW_FAIL_SYS(err, "%s", path);
 }
 
+int guest_read_file(const char *path, struct avow_buf *out, struct avow_error *err)
+{
+    avow_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
+    uint8_t chunk[4096];
+    ssize_t n = 0;
+
+    if (fd < 0)
+        return AVOW_FAIL_SYS(err, "%s", path);
+    while ((n = read(fd, chunk, sizeof chunk)) != 0) {
+        if (n < 0 && errno != EINTR)
+            return AVOW_FAIL_SYS(err, "%s", path);
+        if (n > 0 && avow_buf_put(out, chunk, (size_t)n) < 0)
+            return AVOW_FAIL(err, LIMIT, "%s: more than %zu bytes", path, out->max);
+    }
+    return 0;
+}
+
 /* ---- SNP ---- */
 
-static int put_pem(struct avow_bytes text, struct avow_bundle *out, struct avow_error *err)
+int guest_put_pem(struct avow_bytes text, struct avow_bundle *out, struct avow_error *err)
 {
     avow_auto(avow_buf_done) struct avow_buf store = AVOW_BUF(GUEST_BLOB_MAX);
     struct avow_bytes ders[GUEST_CERTS_MAX];
@@ -96,7 +113,7 @@ static int put_entry(const struct avow_certtable_entry *e, struct avow_bundle *o
     if (e->kind == AVOW_CERTTABLE_CRL)
         return put_crl(e->data, out, err);
     if (memmem(e->data.data, e->data.len, pem_mark, sizeof pem_mark - 1))
-        return put_pem(e->data, out, err);
+        return guest_put_pem(e->data, out, err);
     return avow_bundle_put(out, AVOW_PART_CERT, e->data, err);
 }
 

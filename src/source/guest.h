@@ -39,6 +39,11 @@ AVOW_MUST_USE int guest_open_device(const char *path, const char *needs, int *fd
 AVOW_MUST_USE int guest_put_snp(struct avow_bytes report, struct avow_bytes table,
                                 const uint8_t report_data[64], const char *device,
                                 struct avow_bundle *out, struct avow_error *err);
+/* The certificates of a PEM text. -AVOW_E_FORMAT, -AVOW_E_LIMIT. */
+AVOW_MUST_USE int guest_put_pem(struct avow_bytes text, struct avow_bundle *out,
+                                struct avow_error *err);
+/* All of a file, appended. -AVOW_E_SYSTEM, -AVOW_E_LIMIT. */
+AVOW_MUST_USE int guest_read_file(const char *path, struct avow_buf *out, struct avow_error *err);
 /* A TD quote; without what pads it. Otherwise the same. */
 AVOW_MUST_USE int guest_put_tdx(struct avow_bytes quote, const uint8_t report_data[64],
                                 const char *device, struct avow_bundle *out,

@@ -7,7 +7,7 @@
 
 #define VERSION_MAJOR 1u
 #define LENGTH_LEN 4u
-#define REQUEST_MAX (LENGTH_LEN + QGS_HEADER_LEN + 8u + QGS_TDREPORT_LEN)
+#define REQUEST_MAX (LENGTH_LEN + QGS_HEADER_LEN + 8u + AVOW_TDREPORT_LEN)
 
 int qgs_address(const char *text, struct sockaddr_storage *out, socklen_t *len,
                 struct avow_error *err)

@@ -9,11 +9,11 @@
 
 #include <sys/socket.h>
 
+#include "evidence/hcl.h"
 #include "source/guest.h"
 
 #define QGS_ADDRESS \
-    "vsock:2:4050" /* the host; the port that QGS listens on unless told otherwise */
-#define QGS_TDREPORT_LEN 1024u
+    "vsock:2:4050"         /* the host; the port that QGS listens on unless told otherwise */
 #define QGS_HEADER_LEN 16u /* of every message: version 2+2, type, size, error code */
 
 enum qgs_type { QGS_GET_QUOTE_REQ = 0, QGS_GET_QUOTE_RESP = 1 };

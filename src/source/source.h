@@ -13,6 +13,7 @@
 #define AVOW_SOURCE_TSM "configfs-tsm"
 #define AVOW_SOURCE_SEV_GUEST "sev-guest"
 #define AVOW_SOURCE_TDX_QGS "tdx-qgs"
+#define AVOW_SOURCE_AZ_VTPM "az-vtpm"
 
 struct avow_source; /* opaque, owned */
 

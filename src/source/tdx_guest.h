@@ -14,7 +14,7 @@
 
 struct tdx_guest_report { /* struct tdx_report_req */
     uint8_t report_data[64];
-    uint8_t tdreport[QGS_TDREPORT_LEN];
+    uint8_t tdreport[AVOW_TDREPORT_LEN];
 };
 #define TDX_GUEST_GET_REPORT _IOWR('T', 1, struct tdx_guest_report) /* TDX_CMD_GET_REPORT0 */
 
