@@ -2,7 +2,6 @@
 
 #include "crypto/hash.h"
 #include "source/guest.h"
-#include "source/sim.h"
 
 struct avow_source {
     const struct avow_source_ops *ops;
@@ -56,20 +55,4 @@ int avow_source_bundle(struct avow_source *s, struct avow_bytes statement, struc
     AVOW_TRY(guest_collect(s, report_data, &b, err));
     AVOW_TRY(avow_bundle_put(&b, AVOW_PART_STATEMENT, statement, err));
     return avow_bundle_emit(&b, out, err);
-}
-
-int avow_source_open(const char *kind, const char *dir, struct avow_source **out,
-                     struct avow_error *err)
-{
-    avow_autoclose int fd = -1;
-
-    if (strcmp(kind, AVOW_SOURCE_SIM_SNP) != 0 && strcmp(kind, AVOW_SOURCE_SIM_TDX) != 0)
-        return AVOW_FAIL(err, UNSUPPORTED,
-                         "no source of evidence is called \"%s\" (" AVOW_SOURCE_SIM_SNP
-                         ", " AVOW_SOURCE_SIM_TDX ")",
-                         kind);
-    AVOW_TRY(folder_open(dir, &fd, err));
-    if (strcmp(kind, AVOW_SOURCE_SIM_SNP) == 0)
-        return sim_snp_open(fd, out, err);
-    return sim_tdx_open(fd, out, err);
 }

@@ -81,6 +81,13 @@ static int entry_new(const struct tsm *t, struct entry *e, struct avow_error *er
 
 /* ---- attributes ---- */
 
+static int pass_on(struct avow_error *err, const struct avow_error *why)
+{
+    if (err && !err->code)
+        *err = *why;
+    return -why->code;
+}
+
 static bool is_busy(int error)
 {
     return error == EBUSY || error == EAGAIN || error == EINTR || error == ETXTBSY;
@@ -162,20 +169,19 @@ static int write_attribute(const struct tsm *t, const struct entry *e, const cha
 
 /* ---- the protocol ---- */
 
-static int pass_on(struct avow_error *err, const struct avow_error *why)
-{
-    if (err && !err->code)
-        *err = *why;
-    return -why->code;
-}
-
 static int read_provider(const struct tsm *t, const struct entry *e, struct patience *p,
                          enum avow_tee *out, struct avow_error *err)
 {
     avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(LINE_LEN_MAX);
     char name[LINE_LEN_MAX + 1];
+    struct avow_error why = { 0 };
+    int rc = read_attribute(t, e, "provider", p, &text, &why);
 
-    AVOW_TRY(read_attribute(t, e, "provider", p, &text, err));
+    if (rc == -AVOW_E_NOTFOUND)
+        return AVOW_FAIL(err, PROTOCOL, "%s: entries have no provider; is this configfs?",
+                         t->folder);
+    if (rc < 0)
+        return pass_on(err, &why);
     snprintf(name, sizeof name, "%.*s", (int)strcspn(avow_buf_cstr(&text), "\n"),
              avow_buf_cstr(&text));
     *out = strcmp(name, provider_snp) == 0   ? AVOW_TEE_SNP

@@ -10,7 +10,8 @@
 
 #include "source/guest.h"
 
-#define VTPM_TCTI "device:/dev/tpmrm0" /* the kernel's resource manager */
+#define VTPM_DEVICE "/dev/tpmrm0" /* the kernel's resource manager */
+#define VTPM_TCTI "device:" VTPM_DEVICE
 #define VTPM_PCRS AVOW_BUNDLE_PCRS
 #define VTPM_PCR_LEN AVOW_BUNDLE_PCR_LEN
 #define VTPM_QUOTE_MAX 1024u /* bytes of a TPMS_ATTEST, and of a signature */

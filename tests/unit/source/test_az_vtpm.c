@@ -244,6 +244,38 @@ static void test_fresh(void **state)
     azure_stop(&m);
 }
 
+/* What a node of `kind: auto` does on Azure. */
+static void test_auto(void **state)
+{
+    static const char tag[] = AVOW_SOURCE_AZURE_TAG "\n";
+    struct avow_source_options o = { 0 };
+    struct avow_source *s = NULL;
+    struct avow_error err = { 0 };
+    char path[TEST_PATH + 64];
+    int dir = -1;
+
+    (void)state;
+    azure_start(&m, vendor, AVOW_TEE_TDX, NULL, 0);
+    snprintf(path, sizeof path, "%s/sys", m.dir);
+    for (const char *p = "/class/dmi/id"; mkdir(path, 0755) == 0 && *p; p++) {
+        size_t n = strcspn(p + 1, "/") + 1;
+
+        snprintf(path + strlen(path), sizeof path - strlen(path), "%.*s", (int)n, p);
+        p += n - 1;
+    }
+    dir = test_open(path);
+    assert_int_equal(folder_write(dir, "chassis_asset_tag", 0444, avow_bytes_str(tag), NULL), 0);
+    close(dir);
+    o.root = m.dir;
+    o.tcti = m.tpm.tcti;
+    if (avow_source_open_with(AVOW_SOURCE_AUTO, &o, &s, &err) < 0)
+        fail_msg("%s", err.text);
+    assert_string_equal(avow_source_ops(s)->name, AVOW_SOURCE_AZ_VTPM);
+    assert_int_equal(avow_source_ops(s)->tee, AVOW_TEE_AZ_TDX);
+    avow_source_free(s);
+    azure_stop(&m);
+}
+
 static void test_no_azure(void **state)
 {
     struct az_options o = { 0 };
@@ -272,6 +304,7 @@ int main(void)
         cmocka_unit_test(test_snp),         cmocka_unit_test(test_tdx),
         cmocka_unit_test(test_other_quote), cmocka_unit_test(test_event_log),
         cmocka_unit_test(test_fresh),       cmocka_unit_test(test_no_azure),
+        cmocka_unit_test(test_auto),
     };
 
     if (!swtpm_there()) {

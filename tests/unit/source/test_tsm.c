@@ -432,6 +432,37 @@ static void test_bad_quote(void **state)
     avow_source_free(s);
 }
 
+/* What a node of `kind: auto` does: the imitation in its place below a root. */
+static void test_auto(void **state)
+{
+    static const char *const folders[] = { "sys", "kernel", "config", "tsm", "report" };
+    struct tsm_fs_config c = snp_config();
+    struct avow_source_options o = { .has_privilege_level = true, .privilege_level = 2 };
+    struct avow_bundle b = { 0 };
+    struct avow_source *s = NULL;
+    char root[TEST_PATH], path[TEST_PATH + 64], why[256];
+
+    (void)state;
+    test_folder(root);
+    snprintf(path, sizeof path, "%s", root);
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        snprintf(path + strlen(path), sizeof path - strlen(path), "/%s", folders[i]);
+        assert_int_equal(mkdir(path, 0755), 0);
+    }
+    fs = tsm_fs_start(path, &c, why);
+    assert_non_null(fs);
+    o.root = root;
+    assert_int_equal(avow_source_open_with(AVOW_SOURCE_AUTO, &o, &s, NULL), 0);
+    assert_string_equal(avow_source_ops(s)->name, AVOW_SOURCE_TSM);
+    must(s, &b);
+    assert_int_equal(tsm_fs_seen(fs).privlevel, 2);
+    avow_bundle_done(&b);
+    avow_source_free(s);
+    tsm_fs_stop(fs);
+    fs = NULL;
+    test_remove(root);
+}
+
 static void test_no_table(void **state)
 {
     struct tsm_fs_config c = snp_config();
@@ -483,6 +514,7 @@ int main(void)
         TEST(test_bad_answers),
         TEST(test_bad_quote),
         TEST(test_no_table),
+        TEST(test_auto),
     };
 
     if (!have_fuse())
