@@ -10,6 +10,8 @@
 #include "evidence/snp.h"
 #include "evidence/tdx.h"
 
+#define ASSET_TAG_FILE "/sys/class/dmi/id/chassis_asset_tag"
+#define ASSET_TAG_MAX 256
 #define PAUSE_FIRST_MS 1u
 #define PAUSE_MAX_MS 250u
 
@@ -78,6 +80,18 @@ int guest_read_file(const char *path, struct avow_buf *out, struct avow_error *e
             return AVOW_FAIL(err, LIMIT, "%s: more than %zu bytes", path, out->max);
     }
     return 0;
+}
+
+bool avow_source_on_azure(const char *root)
+{
+    avow_auto(avow_buf_done) struct avow_buf tag = AVOW_BUF(ASSET_TAG_MAX);
+    char path[PATH_MAX];
+    size_t n = strlen(AVOW_SOURCE_AZURE_TAG);
+
+    (void)snprintf(path, sizeof path, "%s" ASSET_TAG_FILE, root ? root : "");
+    return guest_read_file(path, &tag, NULL) == 0 && tag.len >= n &&
+           strncmp(avow_buf_cstr(&tag), AVOW_SOURCE_AZURE_TAG, n) == 0 &&
+           strspn(avow_buf_cstr(&tag) + n, " \n") == tag.len - n;
 }
 
 /* ---- SNP ---- */

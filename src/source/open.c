@@ -7,9 +7,6 @@
 #include "source/tdx_guest.h"
 #include "source/tsm.h"
 
-#define ASSET_TAG_FILE "/sys/class/dmi/id/chassis_asset_tag"
-#define ASSET_TAG_MAX 256
-
 typedef int opener(const struct avow_source_options *o, struct avow_source **out,
                    struct avow_error *err);
 
@@ -79,18 +76,6 @@ static int open_simulated(const char *kind, const struct avow_source_options *o,
 }
 
 /* ---- looking for what there is ---- */
-
-bool avow_source_on_azure(const char *root)
-{
-    const struct avow_source_options o = { .root = root };
-    avow_auto(avow_buf_done) struct avow_buf tag = AVOW_BUF(ASSET_TAG_MAX);
-    char path[PATH_MAX];
-    size_t n = strlen(AVOW_SOURCE_AZURE_TAG);
-
-    return guest_read_file(place(&o, ASSET_TAG_FILE, path), &tag, NULL) == 0 && tag.len >= n &&
-           strncmp(avow_buf_cstr(&tag), AVOW_SOURCE_AZURE_TAG, n) == 0 &&
-           strspn(avow_buf_cstr(&tag) + n, " \n") == tag.len - n;
-}
 
 /* Another source may be there where this one is not. */
 static bool is_absent(int rc)

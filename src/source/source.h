@@ -73,6 +73,10 @@ AVOW_MUST_USE int avow_source_open(const char *kind, const char *dir, struct avo
 bool avow_source_kind_ok(const char *kind);
 /* Whether SMBIOS says that this is a machine of Azure's. @root as above. */
 bool avow_source_on_azure(const char *root);
+/* What configfs-tsm's provider gives evidence of. Leaves nothing behind. @root as above. Errors as
+ * when it is opened. */
+AVOW_MUST_USE int avow_source_tsm_provider(const char *root, enum avow_tee *tee,
+                                           struct avow_error *err);
 
 /*
  * Simulated vendors: make @dir with a root of its own for AMD (ARK, ASK) and Intel (root CA,

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <sys/stat.h>
 
 #include "codec/text.h"
@@ -348,4 +349,15 @@ int tsm_open(const struct tsm_options *o, struct avow_source **out, struct avow_
     ops = t->tee == AVOW_TEE_SNP ? &ops_snp : &ops_tdx;
     *out = avow_source_new(ops, avow_steal(&t));
     return *out ? 0 : AVOW_FAIL(err, NOMEM, "out of memory");
+}
+
+int avow_source_tsm_provider(const char *root, enum avow_tee *tee, struct avow_error *err)
+{
+    avow_auto(avow_cleanup_source) struct avow_source *s = NULL;
+    char folder[PATH_MAX];
+
+    (void)snprintf(folder, sizeof folder, "%s" TSM_FOLDER, root ? root : "");
+    AVOW_TRY(tsm_open(&(struct tsm_options){ .folder = folder }, &s, err));
+    *tee = avow_source_ops(s)->tee;
+    return 0;
 }
