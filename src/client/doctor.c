@@ -1,4 +1,4 @@
-#include "client/doctor.h"
+#include "client/doctor_internal.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -10,24 +10,14 @@
 
 #include "client/probe.h"
 
-#define FOUND_MAX 512              /* bytes of what was found, in words */
-#define LINE_MAX_BYTES (16u << 10) /* a line of /proc/cpuinfo is long */
-#define PACKAGES_MAX (64u << 20)   /* bytes of dpkg's list that are read */
-#define DESCRIPTORS_WANTED 4096    /* a job of 64 ranks on 16 nodes holds about that many */
+#define PACKAGES_MAX (64u << 20) /* bytes of dpkg's list that are read */
+#define DESCRIPTORS_WANTED 4096  /* a job of 64 ranks on 16 nodes holds about that many */
 
-struct doctor {
-    const struct avow_doctor_paths *paths;
-    json_t *findings; /* owned; NULL once memory ran out */
-};
-
-enum state { STATE_OK, STATE_MISSING, STATE_WARN };
-
-__attribute__((format(printf, 5, 6))) static void find(struct doctor *d, const char *check,
-                                                       enum state state, const char *advice,
-                                                       const char *fmt, ...)
+void doctor_find(struct doctor *d, const char *check, enum doctor_state state, const char *advice,
+                 const char *fmt, ...)
 {
     static const char *const names[] = { "ok", "missing", "warn" };
-    char found[FOUND_MAX];
+    char found[DOCTOR_FOUND_MAX];
     json_t *row = NULL;
     va_list ap;
 
@@ -42,8 +32,7 @@ __attribute__((format(printf, 5, 6))) static void find(struct doctor *d, const c
     d->findings = NULL;
 }
 
-/* A path of the system's, below the root that tests may have given. */
-static const char *system_path(const struct doctor *d, const char *path, char out[PATH_MAX])
+const char *doctor_path(const struct doctor *d, const char *path, char out[PATH_MAX])
 {
     const char *root = d->paths->root ? d->paths->root : "";
 
@@ -52,11 +41,11 @@ static const char *system_path(const struct doctor *d, const char *path, char ou
     return out;
 }
 
-static bool there(const struct doctor *d, const char *path)
+bool doctor_there(const struct doctor *d, const char *path)
 {
     char full[PATH_MAX];
 
-    return access(system_path(d, path, full), F_OK) == 0;
+    return access(doctor_path(d, path, full), F_OK) == 0;
 }
 
 /* ---- namespaces ---- */
@@ -66,8 +55,8 @@ static const char *step(int error)
     return error == 0 ? "works" : error < 0 ? "not tried" : strerrordesc_np(error);
 }
 
-static void say_probe(struct doctor *d, const char *check, enum state bad, enum avow_probe_as as,
-                      const char *advice)
+static void say_probe(struct doctor *d, const char *check, enum doctor_state bad,
+                      enum avow_probe_as as, const char *advice)
 {
     struct avow_error err = { 0 };
     struct avow_probe p;
@@ -76,13 +65,14 @@ static void say_probe(struct doctor *d, const char *check, enum state bad, enum 
                                               : "as this user, in a user namespace";
 
     if (avow_probe_run(as, &p, &err) < 0)
-        find(d, check, bad, advice, "%s: %s", who, err.text);
+        doctor_find(d, check, bad, advice, "%s: %s", who, err.text);
     else if (avow_probe_ok(&p))
-        find(d, check, STATE_OK, advice, "%s: they were made (TUN %s, veth %s)", who, step(p.tun),
-             step(p.veth));
+        doctor_find(d, check, STATE_OK, advice, "%s: they were made (TUN %s, veth %s)", who,
+                    step(p.tun), step(p.veth));
     else
-        find(d, check, bad, advice, "%s: namespaces: %s; a mount: %s; TUN: %s; veth: %s", who,
-             step(p.user ? p.user : p.unshare), step(p.mount), step(p.tun), step(p.veth));
+        doctor_find(d, check, bad, advice, "%s: namespaces: %s; a mount: %s; TUN: %s; veth: %s",
+                    who, step(p.user ? p.user : p.unshare), step(p.mount), step(p.tun),
+                    step(p.veth));
 }
 
 static void check_namespaces(struct doctor *d)
@@ -99,7 +89,7 @@ static void check_namespaces(struct doctor *d)
 static bool kernel_setting(const struct doctor *d, const char *path, long *out)
 {
     char full[PATH_MAX];
-    avow_autofclose FILE *f = fopen(system_path(d, path, full), "re");
+    avow_autofclose FILE *f = fopen(doctor_path(d, path, full), "re");
 
     return f && fscanf(f, "%ld", out) == 1;
 }
@@ -125,11 +115,11 @@ static void check_kernel(struct doctor *d)
         long v = 0;
 
         if (!kernel_setting(d, settings[i].path, &v))
-            find(d, settings[i].check, STATE_OK, "", "this kernel does not have it");
+            doctor_find(d, settings[i].check, STATE_OK, "", "this kernel does not have it");
         else
-            find(d, settings[i].check,
-                 v >= settings[i].worst && v <= settings[i].best ? STATE_OK : STATE_WARN,
-                 settings[i].advice, "%ld", v);
+            doctor_find(d, settings[i].check,
+                        v >= settings[i].worst && v <= settings[i].best ? STATE_OK : STATE_WARN,
+                        settings[i].advice, "%ld", v);
     }
 }
 
@@ -140,24 +130,25 @@ static void check_limits(struct doctor *d)
     if (getrlimit(RLIMIT_NOFILE, &r) < 0)
         return;
     if (r.rlim_max == RLIM_INFINITY)
-        find(d, "open-files", STATE_OK, "", "no limit");
+        doctor_find(d, "open-files", STATE_OK, "", "no limit");
     else
-        find(d, "open-files", r.rlim_max >= DESCRIPTORS_WANTED ? STATE_OK : STATE_WARN,
-             "large jobs need more: LimitNOFILE= in avowd's unit, or ulimit -Hn", "at most %llu",
-             (unsigned long long)r.rlim_max);
+        doctor_find(d, "open-files", r.rlim_max >= DESCRIPTORS_WANTED ? STATE_OK : STATE_WARN,
+                    "large jobs need more: LimitNOFILE= in avowd's unit, or ulimit -Hn",
+                    "at most %llu", (unsigned long long)r.rlim_max);
 }
 
 static void check_tun(struct doctor *d)
 {
     char full[PATH_MAX];
-    bool usable = access(system_path(d, "/dev/net/tun", full), R_OK | W_OK) == 0;
+    bool usable = access(doctor_path(d, "/dev/net/tun", full), R_OK | W_OK) == 0;
 
     if (usable)
-        find(d, "/dev/net/tun", STATE_OK, "", "can be opened");
+        doctor_find(d, "/dev/net/tun", STATE_OK, "", "can be opened");
     else
-        find(d, "/dev/net/tun", STATE_WARN,
-             "none is needed if the check `namespaces` is ok: a pair of veth interfaces serves",
-             "%s", strerrordesc_np(errno));
+        doctor_find(
+            d, "/dev/net/tun", STATE_WARN,
+            "none is needed if the check `namespaces` is ok: a pair of veth interfaces serves",
+            "%s", strerrordesc_np(errno));
 }
 
 /* ---- libraries ---- */
@@ -183,7 +174,7 @@ static bool find_library(const struct doctor *d, const char *soname, char out[PA
         char full[PATH_MAX];
 
         if (snprintf(path, sizeof path, "%s/%s", library_folders[i], soname) < PATH_MAX &&
-            realpath(system_path(d, path, full), out))
+            realpath(doctor_path(d, path, full), out))
             return true;
     }
     return false;
@@ -203,7 +194,7 @@ static const char *field(char *line, const char *name)
 static bool package_version(const struct doctor *d, const char *package, char *out, size_t n)
 {
     char full[PATH_MAX];
-    avow_autofclose FILE *f = fopen(system_path(d, "/var/lib/dpkg/status", full), "re");
+    avow_autofclose FILE *f = fopen(doctor_path(d, "/var/lib/dpkg/status", full), "re");
     avow_autofree char *line = NULL;
     size_t cap = 0;
     size_t seen = 0;
@@ -232,7 +223,7 @@ static bool package_version(const struct doctor *d, const char *package, char *o
 
 /* What is known of a library: the package's version, or at least the file. */
 static bool describe_library(const struct doctor *d, const char *soname, const char *package,
-                             char out[FOUND_MAX])
+                             char out[DOCTOR_FOUND_MAX])
 {
     char path[PATH_MAX];
     char version[128];
@@ -240,9 +231,9 @@ static bool describe_library(const struct doctor *d, const char *soname, const c
     if (!find_library(d, soname, path))
         return false;
     if (package_version(d, package, version, sizeof version))
-        (void)snprintf(out, FOUND_MAX, "%.64s (%.300s)", version, path);
+        (void)snprintf(out, DOCTOR_FOUND_MAX, "%.64s (%.300s)", version, path);
     else
-        (void)snprintf(out, FOUND_MAX, "%.400s", path);
+        (void)snprintf(out, DOCTOR_FOUND_MAX, "%.400s", path);
     return true;
 }
 
@@ -258,40 +249,39 @@ static void check_mpi(struct doctor *d)
           "a node needs Open MPI or MPICH: apt install libmpich12",
           "only programs built with MPICH need it: apt install libmpich12" },
     };
-    char text[2][FOUND_MAX];
+    char text[2][DOCTOR_FOUND_MAX];
     bool have[2];
 
     for (size_t i = 0; i < 2; i++)
         have[i] = describe_library(d, kinds[i].soname, kinds[i].package, text[i]);
     for (size_t i = 0; i < 2; i++)
         if (have[i])
-            find(d, kinds[i].check, STATE_OK, "", "%s", text[i]);
+            doctor_find(d, kinds[i].check, STATE_OK, "", "%s", text[i]);
         else
-            find(d, kinds[i].check, have[!i] ? STATE_WARN : STATE_MISSING,
-                 have[!i] ? kinds[i].advice_one : kinds[i].advice, "no %s", kinds[i].soname);
+            doctor_find(d, kinds[i].check, have[!i] ? STATE_WARN : STATE_MISSING,
+                        have[!i] ? kinds[i].advice_one : kinds[i].advice, "no %s", kinds[i].soname);
 }
 
 static void check_libraries(struct doctor *d)
 {
-    char text[FOUND_MAX];
+    char text[DOCTOR_FOUND_MAX];
 
     if (describe_library(d, "libpmix.so.2", "libpmix2", text))
-        find(d, "pmix", STATE_OK, "", "%s", text);
+        doctor_find(d, "pmix", STATE_OK, "", "%s", text);
     else
-        find(d, "pmix", STATE_MISSING, "avow-shell starts ranks with it: apt install libpmix2",
-             "no libpmix.so.2");
+        doctor_find(d, "pmix", STATE_MISSING,
+                    "avow-shell starts ranks with it: apt install libpmix2", "no libpmix.so.2");
     if (describe_library(d, "libIPSec_MB.so.1", "libipsec-mb1", text))
-        find(d, "ipsec-mb", STATE_OK, "", "%s", text);
+        doctor_find(d, "ipsec-mb", STATE_OK, "", "%s", text);
     else
-        find(d, "ipsec-mb", STATE_WARN,
-             "OpenSSL encrypts instead, and more slowly: apt install libipsec-mb1",
-             "no libIPSec_MB.so.1");
+        doctor_find(d, "ipsec-mb", STATE_WARN,
+                    "OpenSSL encrypts instead, and more slowly: apt install libipsec-mb1",
+                    "no libIPSec_MB.so.1");
 }
 
-/* ---- processor and TEE ---- */
+/* ---- processor ---- */
 
-/* @flag as a word of @line. */
-static bool has_word(const char *line, const char *flag)
+bool doctor_has_word(const char *line, const char *flag)
 {
     size_t n = strlen(flag);
 
@@ -301,52 +291,35 @@ static bool has_word(const char *line, const char *flag)
     return false;
 }
 
+bool doctor_cpu_flags(const struct doctor *d, char line[DOCTOR_LINE_MAX_BYTES])
+{
+    char full[PATH_MAX];
+    avow_autofclose FILE *f = fopen(doctor_path(d, "/proc/cpuinfo", full), "re");
+
+    while (f && fgets(line, DOCTOR_LINE_MAX_BYTES, f))
+        if (strncmp(line, "flags", 5) == 0 || strncmp(line, "Features", 8) == 0)
+            return true;
+    line[0] = '\0';
+    return false;
+}
+
 static void check_cpu(struct doctor *d)
 {
     static const char *const wanted[] = { "aes",        "pclmulqdq", "vaes",
                                           "vpclmulqdq", "avx512f",   "pmull" };
-    char full[PATH_MAX];
-    avow_autofclose FILE *f = fopen(system_path(d, "/proc/cpuinfo", full), "re");
-    char line[LINE_MAX_BYTES];
-    char text[FOUND_MAX] = "";
-    bool aes = false;
+    char line[DOCTOR_LINE_MAX_BYTES];
+    char text[DOCTOR_FOUND_MAX] = "";
+    bool aes = doctor_cpu_flags(d, line) && doctor_has_word(line, "aes");
 
-    while (f && fgets(line, sizeof line, f)) {
-        if (strncmp(line, "flags", 5) != 0 && strncmp(line, "Features", 8) != 0)
-            continue;
-        for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
-            if (has_word(line, wanted[i])) {
-                size_t n = strlen(text);
-
-                (void)snprintf(text + n, sizeof text - n, "%s%s", n ? " " : "", wanted[i]);
-            }
-        aes = has_word(line, "aes");
-        break;
-    }
-    find(d, "cpu-aes", aes ? STATE_OK : STATE_WARN,
-         "encryption in software is slow, and not safe from timing by other programs", "%s",
-         *text ? text : "no instructions for AES");
-}
-
-static void check_tee(struct doctor *d)
-{
-    static const char *const devices[] = { "/dev/sev-guest", "/dev/tdx_guest",
-                                           "/sys/kernel/config/tsm/report" };
-    char text[FOUND_MAX] = "";
-
-    for (size_t i = 0; i < sizeof devices / sizeof devices[0]; i++)
-        if (there(d, devices[i])) {
+    for (size_t i = 0; i < sizeof wanted / sizeof wanted[0]; i++)
+        if (doctor_has_word(line, wanted[i])) {
             size_t n = strlen(text);
 
-            (void)snprintf(text + n, sizeof text - n, "%s%s", n ? " " : "", devices[i]);
+            (void)snprintf(text + n, sizeof text - n, "%s%s", n ? " " : "", wanted[i]);
         }
-    if (*text)
-        find(d, "tee", STATE_OK, "", "%s", text);
-    else
-        find(d, "tee", STATE_WARN,
-             "this is not a confidential VM: a node here can only be SIMULATED (a desktop needs "
-             "none)",
-             "none: simulated only");
+    doctor_find(d, "cpu-aes", aes ? STATE_OK : STATE_WARN,
+                "encryption in software is slow, and not safe from timing by other programs", "%s",
+                *text ? text : "no instructions for AES");
 }
 
 /* ---- what belongs to avow ---- */
@@ -359,18 +332,19 @@ static void check_identity(struct doctor *d)
     if (!path)
         return;
     if (lstat(path, &st) < 0 && errno == ENOENT)
-        find(d, "identity", STATE_OK, "", "%s: will be made when it is first needed", path);
+        doctor_find(d, "identity", STATE_OK, "", "%s: will be made when it is first needed", path);
     else if (lstat(path, &st) < 0)
-        find(d, "identity", STATE_MISSING, "avow needs to read this file", "%s: %s", path,
-             strerrordesc_np(errno));
+        doctor_find(d, "identity", STATE_MISSING, "avow needs to read this file", "%s: %s", path,
+                    strerrordesc_np(errno));
     else if (!S_ISREG(st.st_mode) || st.st_uid != geteuid())
-        find(d, "identity", STATE_MISSING, "name another file with --identity", "%s: %s", path,
-             S_ISREG(st.st_mode) ? "belongs to another user" : "not a regular file");
+        doctor_find(d, "identity", STATE_MISSING, "name another file with --identity", "%s: %s",
+                    path, S_ISREG(st.st_mode) ? "belongs to another user" : "not a regular file");
     else
-        find(d, "identity", st.st_mode & 077 ? STATE_MISSING : STATE_OK,
-             "chmod 600; others may have read the key: better make a new one and give nodes its "
-             "fingerprint",
-             "%s: mode %04o", path, (unsigned)st.st_mode & 07777);
+        doctor_find(
+            d, "identity", st.st_mode & 077 ? STATE_MISSING : STATE_OK,
+            "chmod 600; others may have read the key: better make a new one and give nodes its "
+            "fingerprint",
+            "%s: mode %04o", path, (unsigned)st.st_mode & 07777);
 }
 
 static void check_program(struct doctor *d, const char *check, const char *path, int mode)
@@ -378,13 +352,13 @@ static void check_program(struct doctor *d, const char *check, const char *path,
     if (!path)
         return;
     if (path[0] != '/')
-        find(d, check, STATE_MISSING, "build or install all of avow: make, make install",
-             "%s is neither in the build tree nor installed beside avow", path);
+        doctor_find(d, check, STATE_MISSING, "build or install all of avow: make, make install",
+                    "%s is neither in the build tree nor installed beside avow", path);
     else if (access(path, mode) == 0)
-        find(d, check, STATE_OK, "", "%s", path);
+        doctor_find(d, check, STATE_OK, "", "%s", path);
     else
-        find(d, check, STATE_MISSING, "build or install all of avow: make, make install", "%s: %s",
-             path, strerrordesc_np(errno));
+        doctor_find(d, check, STATE_MISSING, "build or install all of avow: make, make install",
+                    "%s: %s", path, strerrordesc_np(errno));
 }
 
 int avow_doctor_run(const struct avow_doctor_paths *paths, json_t **findings,
@@ -404,7 +378,7 @@ int avow_doctor_run(const struct avow_doctor_paths *paths, json_t **findings,
     check_mpi(&d);
     check_libraries(&d);
     check_cpu(&d);
-    check_tee(&d);
+    doctor_check_tee(&d);
     if (!d.findings)
         return AVOW_FAIL(err, NOMEM, "out of memory");
     *findings = d.findings;

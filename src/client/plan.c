@@ -240,7 +240,8 @@ static int load_node(struct loader *l, const json_t *entry, struct avow_plan_nod
     (void)snprintf(n->name, sizeof n->name, "%s", json_string_value(name));
     n->tee = avow_tee_from_name(json_string_value(tee));
     if (n->tee == AVOW_TEE_NONE)
-        return AT(l, tee, FORMAT, "tee: \"%.32s\" is neither snp nor tdx", json_string_value(tee));
+        return AT(l, tee, FORMAT, "tee: \"%.32s\" is none of snp, tdx, az-snp, az-tdx",
+                  json_string_value(tee));
     n->ranks = r ? (uint32_t)json_integer_value(r) : 1;
     AVOW_TRY(load_address(l, entry, n, "address", &n->address));
     AVOW_TRY(load_address(l, entry, n, "node-address", &n->node_address));

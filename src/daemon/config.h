@@ -34,7 +34,9 @@ struct avow_config {
     char *listen_metrics; /* NULL: no plain /metrics */
     char *state_dir;
     char *tee_kind;
-    char *tee_dir;
+    char *tee_dir, *tee_qgs, *tee_tcti;
+    int tee_privilege_level; /* -1: none was said */
+    bool tee_fresh, tee_event_log;
     char *authorized_clients;
     char *policy;          /* the operator's minimum, or NULL */
     char *simulated_roots; /* PEM, or NULL */

@@ -111,12 +111,19 @@ static void on_refresh(void *ctx)
 static int make_identity(struct avow_node *n, struct avow_error *err)
 {
     const struct avow_config *cfg = n->cfg;
+    const struct avow_source_options tee = { .dir = cfg->tee_dir,
+                                             .has_privilege_level = cfg->tee_privilege_level >= 0,
+                                             .privilege_level = (unsigned)cfg->tee_privilege_level,
+                                             .qgs = cfg->tee_qgs,
+                                             .tcti = cfg->tee_tcti,
+                                             .fresh = cfg->tee_fresh,
+                                             .event_log = cfg->tee_event_log };
 
     AVOW_TRY(avow_clients_load(cfg->authorized_clients, &n->clients, err));
     AVOW_TRY(avow_config_anchors(cfg->simulated_roots, &n->anchors, err));
     AVOW_TRY(avow_config_policy(cfg->policy, &n->minimum, err));
     AVOW_TRY(avow_leaf_new(cfg->name, &n->leaf, err));
-    AVOW_TRY(avow_source_open(cfg->tee_kind, cfg->tee_dir, &n->identity.source, err));
+    AVOW_TRY(avow_source_open_with(cfg->tee_kind, &tee, &n->identity.source, err));
     n->identity.name = cfg->name;
     n->identity.leaf = n->leaf;
     avow_rate_init(&n->identity.quotes, cfg->quote_rate, avow_now_ns());

@@ -27,6 +27,7 @@ enum avow_hcl_report_type { AVOW_HCL_SNP = 2, AVOW_HCL_TDX = 4 };
 enum avow_hcl_hash { AVOW_HCL_SHA256 = 1, AVOW_HCL_SHA384 = 2, AVOW_HCL_SHA512 = 3 };
 
 /* TDREPORT, by offset in the hardware's report (Intel TDX module ABI: TDREPORT_STRUCT). */
+#define AVOW_TDREPORT_LEN 1024u
 #define AVOW_TDREPORT_OFF_REPORTDATA 0x80u /* 64 */
 #define AVOW_TDREPORT_OFF_TDINFO 0x200u    /* attributes 8, XFAM 8, then as in a quote's body */
 #define AVOW_TDREPORT_OFF_MRTD 0x210u      /* 48 */

@@ -80,7 +80,7 @@ static int check(const struct avow_roster *r, struct avow_error *err)
 
         if (!avow_member_name_ok(m->name))
             return AVOW_FAIL(err, FORMAT, "\"%s\" is not a member's name", m->name);
-        if (m->tee != AVOW_TEE_SNP && m->tee != AVOW_TEE_TDX)
+        if (avow_tee_hardware(m->tee) == AVOW_TEE_NONE)
             return AVOW_FAIL(err, FORMAT, "member %s has no TEE kind", m->name);
         if (i && strcmp(r->members[i - 1].name, m->name) == 0)
             return AVOW_FAIL(err, EXISTS, "two members of the roster are called %s", m->name);

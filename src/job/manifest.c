@@ -164,6 +164,16 @@ static int check_inputs(const struct avow_job_node *n, struct avow_error *err)
     return 0;
 }
 
+static bool tee_ok(const char *tee)
+{
+    static const char *const known[] = { "snp", "tdx", "az-snp", "az-tdx" };
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(known[i], tee) == 0)
+            return true;
+    return false;
+}
+
 static int parse_node(const json_t *v, struct avow_job_node *n, struct avow_error *err)
 {
     static const char *const keys[] = { "name", "tee", "ranks", "inputs", NULL };
@@ -177,9 +187,10 @@ static int parse_node(const json_t *v, struct avow_job_node *n, struct avow_erro
     AVOW_TRY(avow_json_only(v, keys, err));
     AVOW_TRY(copy_name(v, "name", n->name, AVOW_JOB_NODE_NAME_MAX, avow_job_node_name_ok, err));
     AVOW_TRY(avow_json_get_str(v, "tee", &tee, err));
-    if (strcmp(tee, "snp") != 0 && strcmp(tee, "tdx") != 0)
-        return AVOW_FAIL(err, FORMAT, "\"tee\": \"%.20s\" is neither snp nor tdx", tee);
-    memcpy(n->tee, tee, 4);
+    if (!tee_ok(tee))
+        return AVOW_FAIL(err, FORMAT, "\"tee\": \"%.20s\" is none of snp, tdx, az-snp, az-tdx",
+                         tee);
+    memcpy(n->tee, tee, strlen(tee) + 1);
     AVOW_TRY(get_u64(v, "ranks", 1, AVOW_MANIFEST_RANKS_MAX, &ranks, err));
     n->ranks = (uint32_t)ranks;
     AVOW_TRY(avow_json_get_array(v, "inputs", AVOW_MANIFEST_INPUTS_MAX, &list, err));

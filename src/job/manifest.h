@@ -33,7 +33,7 @@ struct avow_job_env {
 
 struct avow_job_node {
     char name[AVOW_JOB_NODE_NAME_MAX + 1];
-    char tee[8];    /* "snp" or "tdx" */
+    char tee[8];    /* "snp", "tdx", "az-snp" or "az-tdx" */
     uint32_t ranks; /* 1.. */
     size_t n_inputs;
     struct avow_job_file *inputs; /* owned; sorted by name */

@@ -34,11 +34,12 @@ static const struct {
 /*
  * Devices that network namespaces do not bind: to the machine's host, to other machines, and to the
  * TEE, whose evidence is the daemon's alone to ask for. Their modes are the image's business; a job
- * finds /dev/null or an empty folder there in any case.
+ * finds /dev/null or an empty folder there in any case. configfs has reports of the TEE too: a
+ * fresh /sys does not show it, but not everywhere can one be mounted.
  */
 static const char *const closed_devices[] = {
-    "/dev/vsock",     "/dev/vhost-vsock", "/dev/infiniband", "/dev/sev-guest",
-    "/dev/tdx_guest", "/dev/tdx-guest",   "/dev/tpm0",       "/dev/tpmrm0",
+    "/dev/vsock",     "/dev/vhost-vsock", "/dev/infiniband", "/dev/sev-guest",     "/dev/tdx_guest",
+    "/dev/tdx-guest", "/dev/tpm0",        "/dev/tpmrm0",     "/sys/kernel/config",
 };
 #define N_CLOSED (sizeof closed_devices / sizeof closed_devices[0])
 

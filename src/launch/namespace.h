@@ -30,7 +30,7 @@ AVOW_MUST_USE int avow_namespace_furnish(struct avow_launch_config *c, int *tun,
 
 /*
  * Become @uid and @gid (-1: stay) for good: no supplementary groups, no capabilities in any set,
- * no_new_privs, no core dumps.
+ * no_new_privs, no core dumps, no vsock, no io_uring.
  */
 AVOW_MUST_USE int avow_privileges_drop(int64_t uid, int64_t gid, struct avow_error *err);
 

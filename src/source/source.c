@@ -1,7 +1,7 @@
 #include "source/source.h"
 
 #include "crypto/hash.h"
-#include "source/sim.h"
+#include "source/guest.h"
 
 struct avow_source {
     const struct avow_source_ops *ops;
@@ -34,6 +34,13 @@ const struct avow_source_ops *avow_source_ops(const struct avow_source *s)
     return s->ops;
 }
 
+int guest_collect(struct avow_source *s, const uint8_t report_data[64], struct avow_bundle *out,
+                  struct avow_error *err)
+{
+    out->tee = s->ops->tee;
+    return s->ops->collect(s->self, report_data, out, err);
+}
+
 int avow_source_bundle(struct avow_source *s, struct avow_bytes statement, struct avow_buf *out,
                        struct avow_error *err)
 {
@@ -45,24 +52,7 @@ int avow_source_bundle(struct avow_source *s, struct avow_bytes statement, struc
                          AVOW_STATEMENT_MAX);
     if (avow_sha256(statement, report_data) < 0)
         return AVOW_FAIL(err, CRYPTO, "SHA-256 of the statement failed");
-    b.tee = s->ops->tee;
-    AVOW_TRY(s->ops->collect(s->self, report_data, &b, err));
+    AVOW_TRY(guest_collect(s, report_data, &b, err));
     AVOW_TRY(avow_bundle_put(&b, AVOW_PART_STATEMENT, statement, err));
     return avow_bundle_emit(&b, out, err);
-}
-
-int avow_source_open(const char *kind, const char *dir, struct avow_source **out,
-                     struct avow_error *err)
-{
-    avow_autoclose int fd = -1;
-
-    if (strcmp(kind, AVOW_SOURCE_SIM_SNP) != 0 && strcmp(kind, AVOW_SOURCE_SIM_TDX) != 0)
-        return AVOW_FAIL(err, UNSUPPORTED,
-                         "no source of evidence is called \"%s\" (" AVOW_SOURCE_SIM_SNP
-                         ", " AVOW_SOURCE_SIM_TDX ")",
-                         kind);
-    AVOW_TRY(folder_open(dir, &fd, err));
-    if (strcmp(kind, AVOW_SOURCE_SIM_SNP) == 0)
-        return sim_snp_open(fd, out, err);
-    return sim_tdx_open(fd, out, err);
 }

@@ -1,6 +1,7 @@
 /*
- * Source: where evidence comes from. One vtable, many back ends; now the simulated devices, later
- * configfs-tsm, sev-guest, vTPM. A source is used from one thread.
+ * Source: where evidence comes from. One vtable, many back ends: the simulated devices, and what
+ * real machines have (docs/sources.md). A source is used from one thread; making evidence waits for
+ * devices, at most half a minute unless a driver itself blocks longer.
  */
 #ifndef AVOW_SOURCE_SOURCE_H
 #define AVOW_SOURCE_SOURCE_H
@@ -8,16 +9,26 @@
 #include "base/cleanup.h"
 #include "evidence/bundle.h"
 
+#define AVOW_SOURCE_AUTO "auto" /* what the machine has; never a simulated device */
 #define AVOW_SOURCE_SIM_SNP "sim-snp"
 #define AVOW_SOURCE_SIM_TDX "sim-tdx"
+#define AVOW_SOURCE_TSM "configfs-tsm"
+#define AVOW_SOURCE_SEV_GUEST "sev-guest"
+#define AVOW_SOURCE_TDX_QGS "tdx-qgs"
+#define AVOW_SOURCE_AZ_VTPM "az-vtpm"
+#define AVOW_SOURCE_KINDS "auto, configfs-tsm, sev-guest, tdx-qgs, az-vtpm, sim-snp, sim-tdx"
+
+/* The chassis asset tag (SMBIOS) of every virtual machine on Azure. */
+#define AVOW_SOURCE_AZURE_TAG "7783-7084-3265-9085-8269-3286-77"
 
 struct avow_source; /* opaque, owned */
 
 struct avow_source_ops {
-    const char *name; /* "sim-snp", "sim-tdx" */
+    const char *name; /* AVOW_SOURCE_*, but AUTO */
     enum avow_tee tee;
     bool simulated;
-    /* Fill evidence, certs, crls, tcb_info, qe_identity of @out (not statement). */
+    /* Fill @out but its statement: evidence and whatever is at hand to judge it by. @report_data:
+     * SHA-256 of the statement, then zeros. */
     int (*collect)(void *self, const uint8_t report_data[64], struct avow_bundle *out,
                    struct avow_error *err);
     void (*free)(void *self);
@@ -36,11 +47,36 @@ const struct avow_source_ops *avow_source_ops(const struct avow_source *s);
 AVOW_MUST_USE int avow_source_bundle(struct avow_source *s, struct avow_bytes statement,
                                      struct avow_buf *out, struct avow_error *err);
 
+/* What a source may be told; borrowed for the call; zeroed: nothing. */
+struct avow_source_options {
+    const char *dir; /* simulated devices: a machine's folder made by avow_sim_vm_new */
+    bool has_privilege_level;
+    unsigned privilege_level; /* configfs-tsm of SNP, sev-guest: the VMPL in the report */
+    const char *qgs;          /* tdx-qgs: "vsock:CID:PORT", "unix:/PATH"; NULL: vsock:2:4050 */
+    const char *tcti;         /* az-vtpm: how to reach the TPM, for tss2; NULL: /dev/tpmrm0 */
+    bool fresh;       /* az-vtpm: a new report of the hardware for each statement; takes seconds */
+    bool event_log;   /* az-vtpm: put the firmware's event log into the bundle, if it can be read */
+    const char *root; /* put before every path of the system's: a tree that tests made; or NULL */
+};
+
 /*
- * Simulated devices. @dir: a machine's folder made by avow_sim_vm_new. kind "sim-snp"/"sim-tdx".
+ * Open the source called @kind; AVOW_SOURCE_AUTO takes the first that the machine has of az-vtpm
+ * (on Azure), configfs-tsm, sev-guest, tdx-qgs. @out: owned by the caller. -AVOW_E_UNSUPPORTED (no
+ * such kind; hardware that is not served), -AVOW_E_NOTFOUND (the machine has none), -AVOW_E_MISSING
+ * (a driver, an option), -AVOW_E_FORMAT, -AVOW_E_TIMEOUT, -AVOW_E_SYSTEM.
  */
+AVOW_MUST_USE int avow_source_open_with(const char *kind, const struct avow_source_options *o,
+                                        struct avow_source **out, struct avow_error *err);
+/* The same with nothing but @dir. */
 AVOW_MUST_USE int avow_source_open(const char *kind, const char *dir, struct avow_source **out,
                                    struct avow_error *err);
+bool avow_source_kind_ok(const char *kind);
+/* Whether SMBIOS says that this is a machine of Azure's. @root as above. */
+bool avow_source_on_azure(const char *root);
+/* What configfs-tsm's provider gives evidence of. Leaves nothing behind. @root as above. Errors as
+ * when it is opened. */
+AVOW_MUST_USE int avow_source_tsm_provider(const char *root, enum avow_tee *tee,
+                                           struct avow_error *err);
 
 /*
  * Simulated vendors: make @dir with a root of its own for AMD (ARK, ASK) and Intel (root CA,

@@ -151,6 +151,29 @@ class Shells(unittest.TestCase):
         self.assertTrue(job.run()["ok"], job.describe())
         self.assertEqual(job.out(0).decode().split("\n"), ["/dev/vsock 1,3", "/dev/tdx_guest 1,3", "/dev/null 1,3", ""])
 
+    def test_evidence_is_the_daemons_alone(self):
+        """No rank asks the TEE for evidence, whatever modes the devices have and wherever /sys is from."""
+        if os.getuid() != 0:
+            self.skipTest("makes device nodes")
+        devices = ("sev-guest", "tdx_guest", "tpm0", "tpmrm0")
+        nodes = " && ".join(f"mknod -m 666 {name} c 10 124" for name in devices)
+        machine = (
+            "mount -t tmpfs dev /mnt && cd /mnt && mkdir shm net && cp -a /dev/null /dev/zero /dev/urandom . && "
+            f"cp -a /dev/net/tun net/ && {nodes} && cd / && mount --move /mnt /dev && mount -t tmpfs sys /mnt && "
+            "mkdir -p /mnt/kernel/config/tsm/report/theirs && cp -r /mnt/kernel /mnt/copy && mount --move /mnt /sys && exec \"$@\""
+        )
+        look = ("stat -c '%n %t,%T' " + " ".join("/dev/" + name for name in devices) + "; "
+                "ls -d /sys/kernel/config/tsm /sys/copy; mkdir /sys/kernel/config/ours; true")
+        for inner in ([], ["unshare", "-Ur"]):  # a fresh /sys; then one that may not be mounted: what was there is seen
+            job = Job(self, [1], "/bin/sh", ["-c", look + " 2>&1"], prefix=["unshare", "-m", "sh", "-c", machine, "sh"] + inner,
+                      allow_non_mpi=True)
+            self.assertTrue(job.run()["ok"], job.describe())
+            out = job.out(0).decode()
+            for name in devices:
+                self.assertIn(f"/dev/{name} 1,3", out)
+            self.assertNotIn("\n/sys/kernel/config/tsm\n", out)
+            self.assertEqual("\n/sys/copy\n" in out, bool(inner), out)
+
     def test_namespace_failure_is_reported(self):
         """Where no network namespace may be made."""
         job = self.plain("show", prefix=FORBID)

@@ -2,6 +2,7 @@
 
 #include <ftw.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #include "client/doctor.h"
 
@@ -129,6 +130,10 @@ static void full_system(void **state)
     expect(f, "cpu-aes", "ok", "aes vaes avx512f");
     expect(f, "/dev/net/tun", "ok", "can be opened");
     expect(f, "tee", "ok", "/dev/sev-guest");
+    expect(f, "sev-guest", "ok", "can be opened");
+    expect(f, "configfs-tsm", "warn", "configfs is not mounted");
+    assert_null(row(f, "tdx-guest"));
+    assert_null(row(f, "az-vtpm"));
     expect(f, "user.max_user_namespaces", "warn", "0");
     expect(f, "kernel.unprivileged_userns_clone", "warn", "0");
     expect(f, "kernel.apparmor_restrict_unprivileged_userns", "warn", "1");
@@ -139,6 +144,73 @@ static void full_system(void **state)
     f = run(NULL, NULL);
     expect(f, "user.max_user_namespaces", "ok", "96365");
     expect(f, "kernel.apparmor_restrict_unprivileged_userns", "ok", "0");
+}
+
+static const char *advice(const json_t *f, const char *check)
+{
+    return json_string_value(json_object_get(row(f, check), "advice"));
+}
+
+/* A guest whose drivers are not loaded: what to load. */
+static void guests_without_drivers(void **state)
+{
+    avow_autojson json_t *f = NULL;
+
+    (void)state;
+    put("/proc/cpuinfo", "flags\t\t: fpu tdx_guest aes\n", 0644);
+    put("/proc/mounts", "configfs /sys/kernel/config configfs rw 0 0\n", 0644);
+    f = run(NULL, NULL);
+    expect(f, "tee", "ok", "a guest of TDX");
+    expect(f, "configfs-tsm", "warn", "no /sys/kernel/config/tsm/report");
+    assert_non_null(strstr(advice(f, "configfs-tsm"), "modprobe tsm"));
+    expect(f, "tdx-guest", "warn", "no /dev/tdx_guest");
+    assert_non_null(strstr(advice(f, "tdx-guest"), "modprobe tdx-guest"));
+    assert_null(row(f, "sev-guest"));
+    json_decref(f);
+    put("/proc/cpuinfo", "flags\t\t: fpu aes\n", 0644);
+    put("/sys/devices/system/cpu/sev/vmpl", "0\n", 0644);
+    f = run(NULL, NULL);
+    expect(f, "tee", "ok", "a guest of SEV-SNP");
+    expect(f, "sev-guest", "warn", "no /dev/sev-guest");
+    assert_null(row(f, "tdx-guest"));
+}
+
+/* An entry can be made, but no kernel fills it: tried, not only looked at; nothing is left. */
+static void configfs_that_is_none(void **state)
+{
+    avow_autojson json_t *f = NULL;
+    char path[512];
+
+    (void)state;
+    put("/sys/kernel/config/tsm/report/x", "", 0644);
+    snprintf(path, sizeof path, "%s/sys/kernel/config/tsm/report/x", root);
+    assert_int_equal(unlink(path), 0);
+    f = run(NULL, NULL);
+    expect(f, "tee", "ok", "/sys/kernel/config/tsm/report");
+    expect(f, "configfs-tsm", geteuid() == 0 ? "missing" : "warn", "is this configfs?");
+    snprintf(path, sizeof path, "%s/sys/kernel/config/tsm/report", root);
+    assert_int_equal(rmdir(path), 0);
+}
+
+static void azure(void **state)
+{
+    avow_autojson json_t *f = NULL;
+
+    (void)state;
+    put("/sys/class/dmi/id/chassis_asset_tag", "7783-7084-3265-9085-8269-3286-77\n", 0444);
+    f = run(NULL, NULL);
+    expect(f, "tee", "ok", "a machine of Azure");
+    expect(f, "az-vtpm", "warn", "no /dev/tpmrm0");
+    assert_non_null(strstr(advice(f, "az-vtpm"), "virtual TPM"));
+    json_decref(f);
+    put("/dev/tpmrm0", "", 0600);
+    f = run(NULL, NULL);
+    expect(f, "az-vtpm", "ok", "can be opened");
+    json_decref(f);
+    put("/sys/class/dmi/id/chassis_asset_tag", "Some Other Vendor\n", 0444);
+    f = run(NULL, NULL);
+    assert_null(row(f, "az-vtpm")); /* a TPM elsewhere is of no interest */
+    expect(f, "tee", "warn", "simulated only");
 }
 
 /* A flag is a word: `vaes` alone does not make `aes`, nor does the model's name. */
@@ -248,6 +320,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(empty_system, setup, teardown),
         cmocka_unit_test_setup_teardown(full_system, setup, teardown),
+        cmocka_unit_test_setup_teardown(guests_without_drivers, setup, teardown),
+        cmocka_unit_test_setup_teardown(configfs_that_is_none, setup, teardown),
+        cmocka_unit_test_setup_teardown(azure, setup, teardown),
         cmocka_unit_test_setup_teardown(flags_are_words, setup, teardown),
         cmocka_unit_test_setup_teardown(identity_mode, setup, teardown),
         cmocka_unit_test_setup_teardown(programs, setup, teardown),

@@ -68,6 +68,37 @@ static void defaults_and_values(void **state)
     assert_string_equal(c.shell, "/bin/sh");
 }
 
+static void devices(void **state)
+{
+    avow_auto(avow_config_done) struct avow_config c = { 0 };
+    struct avow_error err = { 0 };
+
+    (void)state;
+    if (avow_config_load(write_file("a.yaml", "name: a\ntee: {kind: configfs-tsm}" TAIL), &c, &err))
+        fail_msg("%s", err.text);
+    assert_string_equal(c.tee_kind, "configfs-tsm");
+    assert_int_equal(c.tee_privilege_level, -1);
+    assert_null(c.tee_qgs);
+    assert_null(c.tee_tcti);
+    assert_false(c.tee_fresh);
+    assert_false(c.tee_event_log);
+    avow_config_done(&c);
+    if (avow_config_load(write_file("b.yaml", "name: a\ntee: {kind: auto, privilege-level: 0, qgs: "
+                                              "\"unix:/q\", tcti: \"device:/t\", fresh: true, "
+                                              "event-log: true}" TAIL),
+                         &c, &err))
+        fail_msg("%s", err.text);
+    assert_int_equal(c.tee_privilege_level, 0);
+    assert_string_equal(c.tee_qgs, "unix:/q");
+    assert_string_equal(c.tee_tcti, "device:/t");
+    assert_true(c.tee_fresh);
+    assert_true(c.tee_event_log);
+    avow_config_done(&c);
+    if (avow_config_load(write_file("c.yaml", "name: a\ntee: {kind: tdx-qgs}" TAIL), &c, &err))
+        fail_msg("%s", err.text);
+    assert_string_equal(c.tee_kind, "tdx-qgs");
+}
+
 /* The example that is installed holds every key there is, as a comment at least, and is right. */
 static void example_is_right(void **state)
 {
@@ -107,6 +138,11 @@ static void mistakes_are_named(void **state)
         { "name: a\ntee: {kind: sim-snp, dir: /x}\njob-user: root" TAIL, "root" },
         { "name: a\ntee: {kind: sim-snp, dir: /x}\njob-user: no-such-user-here" TAIL,
           "no-such-user-here" },
+        { "name: a\ntee: {kind: sgx}" TAIL, "configfs-tsm" },
+        { "name: a\ntee: {kind: auto, privilege-level: 4}" TAIL, "privilege-level" },
+        { "name: a\ntee: {kind: az-vtpm, qgs: x}" TAIL, "\"qgs\" is of no use to az-vtpm" },
+        { "name: a\ntee: {kind: auto, dir: /x}" TAIL, "\"dir\" is of no use to auto" },
+        { "name: a\ntee: {kind: tdx-qgs, event-log: false}" TAIL, "event-log" },
         { "name: [", "1" },
     };
 
@@ -229,6 +265,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_and_values),
+        cmocka_unit_test(devices),
         cmocka_unit_test(example_is_right),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(addresses),

@@ -66,6 +66,30 @@ static void text_is_exact(void **state)
     assert_null(avow_roster_find(&back, ""));
 }
 
+/* Azure's confidential VMs are members too, with their own kinds. */
+static void every_tee_may_be_a_member(void **state)
+{
+    static const enum avow_tee tees[] = { AVOW_TEE_SNP, AVOW_TEE_TDX, AVOW_TEE_AZ_SNP,
+                                          AVOW_TEE_AZ_TDX };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof tees / sizeof *tees; i++) {
+        struct avow_member members[2];
+        struct avow_roster r;
+        avow_auto(avow_roster_done) struct avow_roster back = { 0 };
+        avow_auto(avow_buf_done) struct avow_buf out = AVOW_BUF(4096);
+        char said[32];
+
+        small_roster(&r, members);
+        members[1].tee = tees[i];
+        assert_int_equal(avow_roster_emit(&r, &out, NULL), 0);
+        snprintf(said, sizeof said, "\"tee\":\"%s\"", avow_tee_name(tees[i]));
+        assert_non_null(strstr(avow_buf_cstr(&out), said));
+        assert_int_equal(avow_roster_parse(avow_buf_view(&out), &back, NULL), 0);
+        assert_int_equal(back.members[1].tee, tees[i]);
+    }
+}
+
 static void emit_sorts(void **state)
 {
     struct avow_member members[2];
@@ -338,6 +362,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(text_is_exact),
+        cmocka_unit_test(every_tee_may_be_a_member),
         cmocka_unit_test(emit_sorts),
         cmocka_unit_test(emit_refuses_twins),
         cmocka_unit_test(other_ways_to_write_it_are_refused),

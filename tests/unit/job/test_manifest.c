@@ -69,6 +69,23 @@ static void emits_what_it_parsed(void **state)
     assert_string_equal(avow_buf_cstr(&out), good);
 }
 
+static void knows_every_tee(void **state)
+{
+    static const char *const texts[] = { MANIFEST("", "n", PROGRAM, NODE("a", "az-snp", "1", "")),
+                                         MANIFEST("", "n", PROGRAM, NODE("a", "az-tdx", "1", "")) };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        avow_auto(avow_manifest_done) struct avow_manifest m = { 0 };
+        avow_auto(avow_buf_done) struct avow_buf out = AVOW_BUF(AVOW_MANIFEST_MAX);
+
+        assert_int_equal(avow_manifest_parse(avow_bytes_str(texts[i]), &m, NULL), 0);
+        assert_string_equal(m.nodes[0].tee, i ? "az-tdx" : "az-snp");
+        assert_int_equal(avow_manifest_emit(&m, &out, NULL), 0);
+        assert_string_equal(avow_buf_cstr(&out), texts[i]);
+    }
+}
+
 static void emit_refuses_what_parse_refuses(void **state)
 {
     avow_auto(avow_manifest_done) struct avow_manifest m = { 0 };
@@ -163,6 +180,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parses_what_the_format_says),
         cmocka_unit_test(emits_what_it_parsed),
+        cmocka_unit_test(knows_every_tee),
         cmocka_unit_test(emit_refuses_what_parse_refuses),
         cmocka_unit_test(refuses_with_the_key_named),
         cmocka_unit_test(refuses_every_truncation_and_unknown_key),

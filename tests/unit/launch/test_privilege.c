@@ -1,7 +1,10 @@
 #include "../test.h"
 
+#include <errno.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 
 #include "launch/namespace.h"
@@ -20,6 +23,18 @@ static bool powerless(void)
                 return false;
         }
     return n == 5;
+}
+
+/* No way to the host but over the network: other sockets remain. */
+static bool no_vsock(void)
+{
+    int streams[2];
+
+    return socket(AF_VSOCK, SOCK_STREAM, 0) < 0 && errno == EAFNOSUPPORT &&
+           socket(AF_VSOCK, SOCK_DGRAM | SOCK_CLOEXEC, 0) < 0 && errno == EAFNOSUPPORT &&
+           syscall(425, 1, NULL) < 0 && errno == ENOSYS && /* io_uring_setup */
+           socket(AF_INET, SOCK_STREAM, 0) >= 0 && socket(AF_NETLINK, SOCK_RAW, 0) >= 0 &&
+           socketpair(AF_UNIX, SOCK_STREAM, 0, streams) == 0;
 }
 
 static int drop(int64_t uid, int64_t gid)
@@ -42,6 +57,8 @@ static int drop(int64_t uid, int64_t gid)
             _exit(2);
         if (prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) != 1 || core.rlim_cur != 0)
             _exit(3);
+        if (!no_vsock())
+            _exit(5);
         _exit(powerless() ? 0 : 4);
     }
     assert_int_equal(waitpid(pid, &status, 0), pid);
