@@ -8,9 +8,9 @@
 #include "daemon/jobs.h"
 #include "daemon/log.h"
 #include "daemon/peer.h"
-#include "daemon/pool.h"
 #include "daemon/quiet.h"
 #include "daemon/status.h"
+#include "daemon/workers.h"
 #include "fabric/broker.h"
 
 #define REQUEST_FAILED "method=%s route=%s status=%d code=%s text=\"%s\""
@@ -25,7 +25,7 @@ struct avow_node {
     struct avow_identity identity;
     struct avow_metrics *metrics;
     struct avow_http *http;
-    struct avow_pool *pool;
+    struct avow_workers *pool;
     struct avow_peers *peers;
     struct avow_broker *broker;
     struct avow_attestation *attestation;
@@ -153,8 +153,8 @@ static int make_ports(struct avow_node *n, struct avow_error *err)
     AVOW_TRY(avow_http_new(&http, &n->http, err));
     AVOW_TRY(avow_peers_new(&peers, &n->peers, err));
     AVOW_TRY(avow_broker_new(n->base, &events, &n->broker, err));
-    AVOW_TRY(avow_pool_new(n->base, 1, &n->identity.quoter, err));
-    return avow_pool_new(n->base, 0, &n->pool, err);
+    AVOW_TRY(avow_workers_new(n->base, 1, &n->identity.quoter, err));
+    return avow_workers_new(n->base, 0, &n->pool, err);
 }
 
 static int make_services(struct avow_node *n, struct avow_error *err)
@@ -263,8 +263,8 @@ void avow_node_free(struct avow_node *n)
     avow_jobs_free(n->jobs);
     n->jobs = NULL;
     /* users before what they use; the pools report to formations, formations answer calls */
-    avow_pool_free(n->pool);
-    avow_pool_free(n->identity.quoter);
+    avow_workers_free(n->pool);
+    avow_workers_free(n->identity.quoter);
     avow_formations_free(n->formations);
     avow_broker_free(n->broker);
     avow_peers_free(n->peers);
