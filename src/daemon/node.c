@@ -12,6 +12,7 @@
 #include "daemon/status.h"
 #include "daemon/workers.h"
 #include "fabric/broker.h"
+#include "store/store.h"
 
 #define REQUEST_FAILED "method=%s route=%s status=%d code=%s text=\"%s\""
 
@@ -22,6 +23,7 @@ struct avow_node {
     struct avow_clients clients;
     struct avow_anchors anchors;
     struct avow_policy *minimum;
+    struct avow_store *collateral; /* or NULL */
     struct avow_identity identity;
     struct avow_metrics *metrics;
     struct avow_http *http;
@@ -107,6 +109,12 @@ static void on_refresh(void *ctx)
     avow_metrics_set(n->metrics, "fabric_connections", help, "kind=timeouts", (double)s->timeouts);
 }
 
+/* In the quoter's thread. What the store lacks is left missing: who judges says so. */
+static int endorse(void *ctx, struct avow_bundle *b, struct avow_error *err)
+{
+    return avow_store_complete(ctx, time(NULL), b, err);
+}
+
 /* Who we are and whom we trust. */
 static int make_identity(struct avow_node *n, struct avow_error *err)
 {
@@ -124,6 +132,10 @@ static int make_identity(struct avow_node *n, struct avow_error *err)
     AVOW_TRY(avow_config_policy(cfg->policy, &n->minimum, err));
     AVOW_TRY(avow_leaf_new(cfg->name, &n->leaf, err));
     AVOW_TRY(avow_source_open_with(cfg->tee_kind, &tee, &n->identity.source, err));
+    if (cfg->collateral) {
+        AVOW_TRY(avow_store_open(cfg->collateral, AVOW_STORE_READ, &n->collateral, err));
+        avow_source_endorse(n->identity.source, endorse, n->collateral);
+    }
     n->identity.name = cfg->name;
     n->identity.leaf = n->leaf;
     avow_rate_init(&n->identity.quotes, cfg->quote_rate, avow_now_ns());
@@ -273,6 +285,8 @@ void avow_node_free(struct avow_node *n)
     avow_attestation_free(n->attestation);
     avow_metrics_free(n->metrics);
     avow_source_free(n->identity.source);
+    if (n->collateral)
+        avow_store_close(n->collateral);
     avow_policy_free(n->minimum);
     /* libevent lets go of TLS connections from its loop */
     event_base_loop(n->base, EVLOOP_NONBLOCK);
