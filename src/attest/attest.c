@@ -122,14 +122,17 @@ int avow_judge_bundle(const struct avow_judge_in *in, const struct avow_bundle *
 {
     struct avow_claims own;
     struct avow_claims *c = claims ? claims : &own;
-    struct avow_verdict v = { 0 };
+    int rc = 0;
 
     memset(verdict, 0, sizeof *verdict);
     if (!in->anchors || !in->policy)
         return AVOW_FAIL(err, INVAL, "no anchors or no policy to judge by");
-    AVOW_TRY(judge_bundle(in, b, c, &v, err));
-    avow_verdict_conclude(&v);
-    *verdict = v;
+    rc = judge_bundle(in, b, c, verdict, err);
+    if (rc < 0) {
+        memset(verdict, 0, sizeof *verdict);
+        return rc;
+    }
+    avow_verdict_conclude(verdict);
     return 0;
 }
 

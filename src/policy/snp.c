@@ -155,9 +155,10 @@ static void appraise_floors(const struct snp_rules *r, const struct avow_claims 
     keys_from(&r->section, "min-tcb", v);
     rule_floor(v, "reported", &c->snp.reported, &r->min_tcb);
     for (size_t i = 0; i < sizeof floors / sizeof floors[0]; i++) {
+        if (!tcb_set(floors[i].min))
+            continue;
         keys_from(&r->section, floors[i].key, v);
-        if (tcb_set(floors[i].min))
-            rule_floor(v, floors[i].which, floors[i].have, floors[i].min);
+        rule_floor(v, floors[i].which, floors[i].have, floors[i].min);
     }
 }
 
@@ -176,9 +177,10 @@ static void appraise_values(const struct snp_rules *r, const struct avow_claims 
     };
 
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        if (!values[i].set->listed)
+            continue;
         keys_from(&r->section, values[i].key, v);
-        if (values[i].set->listed)
-            values_appraise(values[i].set, values[i].code, values[i].code, values[i].value, now, v);
+        values_appraise(values[i].set, values[i].code, values[i].code, values[i].value, now, v);
     }
     keys_from(&r->section, "author-key-digest", v);
     if (r->author_key.listed && !c->snp.author_key_en)
@@ -225,9 +227,9 @@ static void appraise_mitigations(const struct snp_rules *r, const struct avow_cl
 
     while (first < 63 && !(absent >> first & 1))
         first++;
-    keys_from(&r->section, "require-mitigations", v);
     if (!r->mitigations)
         return;
+    keys_from(&r->section, "require-mitigations", v);
     if (c->snp.version < 5)
         avow_verdict_add(v, "mitigations", false,
                          "a report of version %u does not say which mitigations there are; "
@@ -252,9 +254,9 @@ static void appraise_csp_id(const struct snp_rules *r, const struct avow_claims 
     bool known = false;
     size_t i = 0;
 
-    keys_from(&r->section, "csp-id", v);
     if (!r->csp_ids)
         return;
+    keys_from(&r->section, "csp-id", v);
     json_array_foreach(r->csp_ids, i, item)
         known = known || (*c->snp.csp_id && strcmp(json_string_value(item), c->snp.csp_id) == 0);
     if (!c->snp.vlek)

@@ -114,10 +114,11 @@ static void appraise_values(const struct tdx_rules *r, const struct avow_claims 
     keys_from(&r->section, "mrtd", v);
     values_appraise(&r->mrtd, "measurement", "MRTD", AVOW_BYTES(c->measurement, 48), now, v);
     for (size_t i = 0; i < sizeof values / sizeof values[0]; i++) {
+        if (!values[i].set->listed)
+            continue;
         keys_from(&r->section, values[i].key, v);
-        if (values[i].set->listed)
-            values_appraise(values[i].set, values[i].key, values[i].key,
-                            AVOW_BYTES(values[i].value, 48), now, v);
+        values_appraise(values[i].set, values[i].key, values[i].key,
+                        AVOW_BYTES(values[i].value, 48), now, v);
     }
 }
 
@@ -142,9 +143,9 @@ static void appraise_svn(const struct tdx_rules *r, const struct avow_claims *c,
     char have[33], want[33];
     bool reaches = true;
 
-    keys_from(&r->section, "min-tee-tcb-svn", v);
     if (!r->min_svn_set)
         return;
+    keys_from(&r->section, "min-tee-tcb-svn", v);
     for (size_t i = 0; i < sizeof r->min_svn; i++)
         reaches = reaches && c->tdx.tee_tcb_svn[i] >= r->min_svn[i];
     avow_hex(AVOW_BYTES_OF(c->tdx.tee_tcb_svn), have);
@@ -170,9 +171,9 @@ static void appraise_advisories(const struct tdx_rules *r, const struct avow_cla
 {
     size_t n = json_array_size(r->advisories);
 
-    keys_from(&r->section, "allow-advisories", v);
     if (!r->advisories)
         return;
+    keys_from(&r->section, "allow-advisories", v);
     for (uint32_t i = 0; i < c->tdx.n_advisories && i < AVOW_ADVISORIES_MAX; i++)
         if (!tolerates(r->advisories, c->tdx.advisories[i])) {
             avow_verdict_add(v, "advisories", false, "%s is not among the %zu allowed (of %u)",

@@ -18,10 +18,13 @@ def present(folder, names):
 
 def middle(folder):
     """Unix seconds in the middle of the window in which a vector's collateral is valid."""
-    with open(os.path.join(folder, "meta.json")) as f:
-        window = json.load(f)["window"]
-    ends = [time.strptime(t, "%Y-%m-%dT%H:%M:%SZ") for t in window.split("..")]
+    ends = [time.strptime(t, "%Y-%m-%dT%H:%M:%SZ") for t in meta(folder)["window"].split("..")]
     return str(int(sum(time.mktime(t) for t in ends) / 2 - time.timezone))
+
+
+def meta(folder):
+    with open(os.path.join(folder, "meta.json")) as f:
+        return json.load(f)
 
 
 def snp(name):
@@ -86,7 +89,7 @@ class From(Policy):
     def test_round_trip_snp(self):
         names = [os.path.basename(f) for f in sorted(glob.glob(path("snp/*"))) if "google-377e62" not in f]
         at = lambda n: ("--at", "2025-11-01") if "vlek" in n else ()
-        measured = {n: json.load(open(path("snp", n, "meta.json")))["measurement"] for n in names}
+        measured = {n: meta(path("snp", n))["measurement"] for n in names}
         refused = 0
         for i, name in enumerate(names):
             other = names[(i + 5) % len(names)]

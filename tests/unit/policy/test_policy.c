@@ -65,8 +65,8 @@ static void bad_documents_are_refused(void **state)
         "{\"version\":1,\"tdx\":{\"mrtd\":\"any\",\"min-tee-tcb-svn\":\"05\"}}",
         "{\"version\":1,\"tdx\":{\"mrtd\":\"any\",\"allow-advisories\":[1]}}",
         "{\"version\":1,\"tdx\":{\"mrtd\":\"any\",\"require-attributes\":[\"smt\"]}}",
-        "{\"version\":1,\"tdx\":{\"mrtd\":\"any\",\"require-xfam\":[\"sse\"],"
-        "\"forbid-xfam\":[\"sse\"]}}",
+        ("{\"version\":1,\"tdx\":{\"mrtd\":\"any\",\"require-xfam\":[\"sse\"],"
+         "\"forbid-xfam\":[\"sse\"]}}"),
         "{\"version\":1} trailing",
     };
 
