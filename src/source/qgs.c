@@ -16,12 +16,13 @@ int qgs_address(const char *text, struct sockaddr_storage *out, socklen_t *len,
     struct sockaddr_vm *vm = (struct sockaddr_vm *)out;
     unsigned cid = 0;
     unsigned port = 0;
+    size_t n = strlen(text);
     int end = 0;
 
     memset(out, 0, sizeof *out);
-    if (strncmp(text, "unix:/", 6) == 0 && strlen(text + 5) < sizeof un->sun_path) {
+    if (strncmp(text, "unix:/", 6) == 0 && n - 5 < sizeof un->sun_path) {
         un->sun_family = AF_UNIX;
-        memcpy(un->sun_path, text + 5, strlen(text + 5));
+        memcpy(un->sun_path, text + 5, n - 5);
         *len = sizeof *un;
         return 0;
     }

@@ -213,7 +213,8 @@ static int quote_once(struct vtpm *v, ESYS_TR key, struct avow_bytes extra, stru
     TSS2_RC rc = 0;
     uint16_t signed_with = 0;
 
-    memcpy(nonce.buffer, extra.data, extra.len);
+    if (extra.len)
+        memcpy(nonce.buffer, extra.data, extra.len);
     rc = COMMAND(v, Esys_Quote_Async(v->esys, key, PASSWORD, &nonce, &scheme, &all),
                  Esys_Quote_Finish(v->esys, &attest, &sig));
     if (rc != TSS2_RC_SUCCESS)

@@ -1,6 +1,10 @@
 /* NV indices and quotes of a real TPM: swtpm. */
 #include "swtpm.h"
 
+#include <pthread.h>
+#include <pty.h>
+#include <termios.h>
+
 #include "crypto/hash.h"
 #include "crypto/rsa.h"
 #include "evidence/tpm.h"
@@ -155,12 +159,53 @@ static void test_no_tpm(void **state)
     assert_int_equal(vtpm_open("no-such-tcti:x", &p, &v, NULL), -AVOW_E_NOTFOUND);
 }
 
+/* Answers the first command, with which tss2 tries the device out, and no other. */
+static void *answer_once(void *arg)
+{
+    static const uint8_t failure[] = { 0x80, 0x01, 0, 0, 0, 10, 0, 0, 0x01, 0x01 };
+    int fd = *(int *)arg;
+    uint8_t command[256];
+
+    if (read(fd, command, sizeof command) > 0)
+        (void)!write(fd, failure, sizeof failure);
+    return NULL;
+}
+
+/* A device that takes commands and answers no more: a terminal with nobody at its other end. */
+static void test_silent_device(void **state)
+{
+    struct patience p = patience_for(150);
+    struct patience slow = patience_for(5000);
+    struct termios raw = { 0 };
+    struct vtpm v;
+    struct avow_buf got = AVOW_BUF(64);
+    struct avow_error err = { 0 };
+    char name[128], tcti[160];
+    int master = -1;
+    int slave = -1;
+    pthread_t thread;
+
+    (void)state;
+    cfmakeraw(&raw);
+    assert_int_equal(openpty(&master, &slave, name, &raw, NULL), 0);
+    snprintf(tcti, sizeof tcti, "device:%s", name);
+    assert_int_equal(pthread_create(&thread, NULL, answer_once, &master), 0);
+    assert_int_equal(vtpm_open(tcti, &p, &v, NULL), 0);
+    pthread_join(thread, NULL);
+    assert_int_equal(vtpm_nv_read(&v, NV, &got, &err), -AVOW_E_TIMEOUT);
+    assert_non_null(strstr(err.text, "no answer in time"));
+    assert_in_range(patience_left(&slow), 1, 4900);
+    vtpm_done(&v);
+    close(master);
+    close(slave);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_quote),  cmocka_unit_test(test_quote_errors),
         cmocka_unit_test(test_nv),     cmocka_unit_test(test_nv_write),
-        cmocka_unit_test(test_no_tpm),
+        cmocka_unit_test(test_no_tpm), cmocka_unit_test(test_silent_device),
     };
 
     if (!swtpm_there()) {

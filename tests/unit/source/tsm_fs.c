@@ -368,6 +368,7 @@ struct tsm_fs *tsm_fs_start(const char *dir, const struct tsm_fs_config *c, char
     fs->fuse = access("/dev/fuse", R_OK | W_OK) == 0
                    ? fuse_new(&args, &operations, sizeof operations, fs)
                    : NULL;
+    fuse_opt_free_args(&args);
     if (!fs->fuse || fuse_mount(fs->fuse, dir) != 0) {
         snprintf(why, 256,
                  "FUSE cannot be mounted here (needs /dev/fuse, and root or fusermount3)");
@@ -388,6 +389,7 @@ void tsm_fs_stop(struct tsm_fs *fs)
         return;
     (void)umount2(fs->dir, MNT_DETACH); /* ends the loop: the device is gone */
     pthread_join(fs->thread, NULL);
+    fuse_unmount(fs->fuse); /* what is left of it here */
     fuse_destroy(fs->fuse);
     for (int i = 0; i < ENTRIES; i++) {
         avow_buf_done(&fs->entries[i].report);
