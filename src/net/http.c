@@ -75,7 +75,7 @@ static size_t take_header(char *data, size_t size, size_t n, void *arg)
     if (!out->failed)
         return len;
     (void)AVOW_FAIL(t->err, LIMIT, "%s: headers of more than %u bytes", t->rq->url,
-                    AVOW_HTTP_HEADERS_MAX);
+                    AVOW_HTTP_REPLY_HEADERS_MAX);
     return 0;
 }
 
@@ -258,9 +258,9 @@ int avow_http(const struct avow_http_request *rq, struct avow_http_reply *out,
     curl_off_t connected = 0;
     int rc = 0;
 
-    *out = (struct avow_http_reply){ .body =
-                                         AVOW_BUF(rq->body_max ? rq->body_max : AVOW_HTTP_BODY_MAX),
-                                     .headers = AVOW_BUF(AVOW_HTTP_HEADERS_MAX),
+    *out = (struct avow_http_reply){ .body = AVOW_BUF(rq->body_max ? rq->body_max
+                                                                   : AVOW_HTTP_REPLY_MAX),
+                                     .headers = AVOW_BUF(AVOW_HTTP_REPLY_HEADERS_MAX),
                                      .retry_after_ms = -1 };
     rc = prepare(&t);
     if (rc == 0)

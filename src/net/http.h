@@ -9,8 +9,8 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 
-#define AVOW_HTTP_BODY_MAX (8u << 20) /* bytes of a reply's body at most */
-#define AVOW_HTTP_HEADERS_MAX \
+#define AVOW_HTTP_REPLY_MAX (8u << 20) /* bytes of a reply's body at most */
+#define AVOW_HTTP_REPLY_HEADERS_MAX \
     (256u << 10) /* bytes of a reply's headers; Intel's chains are there */
 #define AVOW_HTTP_TIMEOUT_MS 30000u
 #define AVOW_HTTP_CONNECT_MS 10000u
@@ -27,7 +27,7 @@ struct avow_http_request {
     bool direct;           /* never through a proxy */
     uint32_t timeout_ms;   /* for all of it; 0: AVOW_HTTP_TIMEOUT_MS */
     uint32_t connect_ms;   /* for the connection; 0: AVOW_HTTP_CONNECT_MS */
-    size_t body_max;       /* of the reply; 0: AVOW_HTTP_BODY_MAX */
+    size_t body_max;       /* of the reply; 0: AVOW_HTTP_REPLY_MAX */
     int stop_fd;           /* becomes readable when the caller wants to stop; 0 or less: never */
 };
 

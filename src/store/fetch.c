@@ -314,8 +314,8 @@ static int ask(struct job *j, struct avow_http_reply *reply, struct avow_error *
 static int take_chain(const struct avow_want *w, const struct avow_http_reply *r,
                       struct avow_pool *pool, struct avow_error *err)
 {
-    avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(AVOW_HTTP_HEADERS_MAX);
-    avow_auto(avow_buf_done) struct avow_buf pem = AVOW_BUF(AVOW_HTTP_HEADERS_MAX);
+    avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(AVOW_HTTP_REPLY_HEADERS_MAX);
+    avow_auto(avow_buf_done) struct avow_buf pem = AVOW_BUF(AVOW_HTTP_REPLY_HEADERS_MAX);
     avow_auto(avow_bundle_done) struct avow_bundle none = { 0 };
 
     if (!w->chain_header || (!avow_http_header(r, w->chain_header, &text) &&
