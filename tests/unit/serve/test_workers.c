@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "daemon/workers.h"
+#include "serve/workers.h"
 
 #define ITEMS 500
 

@@ -1,4 +1,4 @@
-#include "daemon/log.h"
+#include "serve/log.h"
 
 #include <errno.h>
 #include <stdarg.h>
@@ -8,14 +8,17 @@
 #include <string.h>
 #include <unistd.h>
 
-static char node_name[64];
+static char who[80] = "avow"; /* "avowd[node-1]" */
 static bool for_journal;
 
-void avow_log_start(const char *node)
+void avow_log_start(const char *program, const char *name)
 {
     /* set by systemd.exec(5) when stderr goes to the journal */
     for_journal = getenv("JOURNAL_STREAM") != NULL;
-    snprintf(node_name, sizeof node_name, "%s", node);
+    if (name)
+        snprintf(who, sizeof who, "%s[%s]", program, name);
+    else
+        snprintf(who, sizeof who, "%s", program);
 }
 
 static size_t put_head(char *line, size_t room, enum avow_log_level level, const char *event)
@@ -27,8 +30,7 @@ static size_t put_head(char *line, size_t room, enum avow_log_level level, const
         n = snprintf(line, room, "<%d>", (int)level);
         used = n > 0 ? (size_t)n : 0;
     }
-    n = node_name[0] ? snprintf(line + used, room - used, "avowd[%s]: event=%s ", node_name, event)
-                     : snprintf(line + used, room - used, "avowd: event=%s ", event);
+    n = snprintf(line + used, room - used, "%s: event=%s ", who, event);
     return used + (n > 0 ? (size_t)n : 0);
 }
 

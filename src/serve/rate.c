@@ -1,4 +1,4 @@
-#include "daemon/rate.h"
+#include "serve/rate.h"
 
 #define TOKEN 1000000000u /* parts; so one nanosecond brings per_second parts */
 

@@ -1,10 +1,10 @@
-#include "daemon/quiet.h"
+#include "serve/quiet.h"
 
 #include <event2/event.h>
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "daemon/attestation.h"
+#include "serve/clock.h"
 
 static void tell(struct avow_quiet *q)
 {

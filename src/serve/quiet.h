@@ -2,13 +2,13 @@
  * A log line that strangers can cause as often as they like: AVOW_QUIET_LINES a second are written,
  * the others are counted, and the count is written once a second. Loop thread only.
  */
-#ifndef AVOW_DAEMON_QUIET_H
-#define AVOW_DAEMON_QUIET_H
+#ifndef AVOW_SERVE_QUIET_H
+#define AVOW_SERVE_QUIET_H
 
 #include <event2/event_struct.h>
 
-#include "daemon/log.h"
-#include "daemon/rate.h"
+#include "serve/log.h"
+#include "serve/rate.h"
 
 #define AVOW_QUIET_LINES 10
 

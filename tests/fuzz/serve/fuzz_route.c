@@ -4,7 +4,7 @@
 #include <string.h>
 
 #include "base/cleanup.h"
-#include "daemon/route.h"
+#include "serve/route.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 

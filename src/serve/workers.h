@@ -2,8 +2,8 @@
  * A few worker threads for what would hold up the loop: verification of evidence, names to resolve.
  * Work gets values and returns values; done() runs in the loop thread.
  */
-#ifndef AVOW_DAEMON_WORKERS_H
-#define AVOW_DAEMON_WORKERS_H
+#ifndef AVOW_SERVE_WORKERS_H
+#define AVOW_SERVE_WORKERS_H
 
 #include <event2/event.h>
 #include <stdbool.h>

@@ -1,6 +1,6 @@
 /* Token bucket: at most so many a second, and as many at once. Pure: time is an argument. */
-#ifndef AVOW_DAEMON_RATE_H
-#define AVOW_DAEMON_RATE_H
+#ifndef AVOW_SERVE_RATE_H
+#define AVOW_SERVE_RATE_H
 
 #include <stdbool.h>
 #include <stdint.h>

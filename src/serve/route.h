@@ -1,8 +1,8 @@
 /*
  * Matching of request paths against route patterns. Pure.
  */
-#ifndef AVOW_DAEMON_ROUTE_H
-#define AVOW_DAEMON_ROUTE_H
+#ifndef AVOW_SERVE_ROUTE_H
+#define AVOW_SERVE_ROUTE_H
 
 #include <stdbool.h>
 #include <stddef.h>

@@ -1,4 +1,4 @@
-#include "daemon/workers.h"
+#include "serve/workers.h"
 
 #include <errno.h>
 #include <pthread.h>

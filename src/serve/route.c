@@ -1,4 +1,4 @@
-#include "daemon/route.h"
+#include "serve/route.h"
 
 #include <string.h>
 

@@ -1,6 +1,6 @@
 #include "../test.h"
 
-#include "daemon/rate.h"
+#include "serve/rate.h"
 
 #define S 1000000000ull
 

@@ -1,5 +1,8 @@
+#include "serve/clients.h"
+
+#include "base/cleanup.h"
 #include "codec/text.h"
-#include "daemon/config.h"
+#include "serve/file.h"
 
 #define PREFIX "sha256:"
 #define HEX_LEN 64
@@ -48,6 +51,14 @@ int avow_clients_parse(struct avow_bytes text, const char *name, struct avow_cli
         AVOW_TRY(take_line(line, name, number, out, err));
     }
     return 0;
+}
+
+int avow_clients_load(const char *path, struct avow_clients *out, struct avow_error *err)
+{
+    avow_auto(avow_buf_done) struct avow_buf lines = AVOW_BUF(AVOW_CLIENTS_FILE_MAX);
+
+    AVOW_TRY(avow_file_read(path, AVOW_FILE_OURS, &lines, err));
+    return avow_clients_parse(avow_buf_view(&lines), path, out, err);
 }
 
 bool avow_clients_has(const struct avow_clients *c, const uint8_t spki[32])

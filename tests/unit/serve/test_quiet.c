@@ -4,7 +4,7 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
-#include "daemon/quiet.h"
+#include "serve/quiet.h"
 
 #define FLOOD 1000
 

@@ -1,6 +1,6 @@
 #include "../test.h"
 
-#include "daemon/route.h"
+#include "serve/route.h"
 
 static void paths_match_patterns(void **state)
 {
