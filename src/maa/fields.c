@@ -39,8 +39,7 @@
 
 /*
  * Names, types and case as in Microsoft's tokens (docs/formats/maa.md has the sources). The
- * versions are those of REPORTED_TCB; the bits of the
- * policy from 20 on came in 2025.
+ * versions are those of REPORTED_TCB; the bits of the policy from 20 on came in 2025.
  */
 const struct maa_field maa_snp_fields[] = {
     HEX(SNP("authorkeydigest"), snp.author_key_digest),
