@@ -42,19 +42,25 @@ static int decode_part(struct avow_bytes part, const char *what, struct avow_buf
     return 0;
 }
 
+/* Say in which part it was; the code stays, even where nothing is recorded. */
+static int within(int rc, const char *what, struct avow_error *err)
+{
+    if (rc < 0)
+        (void)avow_error_prefix(err, "JWS %s", what);
+    return rc;
+}
+
 static int read_header(struct avow_bytes part, struct avow_jws *j, struct avow_error *err)
 {
     avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(AVOW_JWS_HEADER_MAX);
 
     AVOW_TRY(decode_part(part, "header", &text, err));
-    if (avow_json_parse(avow_buf_view(&text), &j->header, err) < 0)
-        return avow_error_prefix(err, "JWS header");
+    AVOW_TRY(within(avow_json_parse(avow_buf_view(&text), &j->header, err), "header", err));
     if (!json_is_object(j->header))
         return AVOW_FAIL(err, FORMAT, "JWS: the header is not an object");
     if (json_object_get(j->header, "crit"))
         return AVOW_FAIL(err, FORMAT, "JWS: the header demands extensions (crit)");
-    if (avow_json_get_str(j->header, "alg", &j->alg_text, err) < 0)
-        return avow_error_prefix(err, "JWS header");
+    AVOW_TRY(within(avow_json_get_str(j->header, "alg", &j->alg_text, err), "header", err));
     for (size_t i = 0; i < sizeof algs / sizeof *algs; i++)
         if (strcmp(j->alg_text, algs[i].name) == 0)
             j->alg = algs[i].alg;
@@ -100,8 +106,7 @@ int avow_jws_claims(const struct avow_jws *j, json_t **out, struct avow_error *e
 {
     avow_autojson json_t *v = NULL;
 
-    if (avow_json_parse(avow_buf_view(&j->payload), &v, err) < 0)
-        return avow_error_prefix(err, "JWS payload");
+    AVOW_TRY(within(avow_json_parse(avow_buf_view(&j->payload), &v, err), "payload", err));
     if (!json_is_object(v))
         return AVOW_FAIL(err, FORMAT, "JWS: the payload is not an object");
     *out = avow_steal(&v);

@@ -1,10 +1,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "codec/text.h"
 #include "crypto/certmake.h"
 #include "crypto/hash.h"
-#include "crypto/jws.h"
+#include "maa/keys.h"
 #include "service/keys_internal.h"
 
 #define STATEMENT_TYPE "avow/verifier-key/1"
@@ -28,54 +27,17 @@ static int self_sign(const struct avow_signer *key, const char *issuer, int64_t 
     return avow_cert_make(&spec, key, AVOW_BYTES(NULL, 0), key, der, err);
 }
 
-static json_t *b64(struct avow_bytes v, bool url)
-{
-    avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(2 * AVOW_CERT_DER_MAX);
-
-    if ((url ? avow_b64url_put(&text, v) : avow_b64_put(&text, v)) < 0)
-        return NULL;
-    return json_string(avow_buf_cstr(&text));
-}
-
-/* ---- JWK (RFC 7517, 7518): beside x5c, which is all that MAA writes, what others want ---- */
-
-static int put_rsa(struct avow_generation *g, const char *issuer, int64_t now,
-                   struct avow_error *err)
+static int put_jwk(struct avow_generation *g, const struct avow_signer *key, const char *issuer,
+                   int64_t now, struct avow_error *err)
 {
     avow_auto(avow_buf_done) struct avow_buf der = AVOW_BUF(AVOW_CERT_DER_MAX);
-    avow_auto(avow_cleanup_cert) struct avow_cert *cert = NULL;
-    avow_autojson json_t *kid = NULL;
-    struct avow_rsa_key key = { 0 };
-    uint8_t spki[32];
-    json_t *j = NULL;
+    struct avow_bytes cert = { 0 };
+    json_t *jwk = NULL;
 
-    AVOW_TRY(self_sign(g->rsa, issuer, now, &der, err));
-    AVOW_TRY(avow_cert_parse(avow_buf_view(&der), &cert, err));
-    AVOW_TRY(avow_signer_rsa(g->rsa, &key, err));
-    avow_cert_spki_sha256(cert, spki);
-    kid = b64(AVOW_BYTES_OF(spki), true);
-    j = json_pack("{s:s, s:s, s:s, s:O, s:o, s:o, s:[o]}", "kty", "RSA", "use", "sig", "alg",
-                  "RS256", "kid", kid, "n", b64(avow_rsa_n(&key), true), "e",
-                  b64(avow_rsa_e(), true), "x5c", b64(avow_buf_view(&der), false));
-    return json_array_append_new(g->jwks, j) < 0 ? AVOW_FAIL(err, NOMEM, "out of memory") : 0;
-}
-
-static int put_ec(struct avow_generation *g, const char *issuer, int64_t now,
-                  struct avow_error *err)
-{
-    avow_auto(avow_buf_done) struct avow_buf der = AVOW_BUF(AVOW_CERT_DER_MAX);
-    avow_auto(avow_buf_done) struct avow_buf kid = AVOW_BUF(AVOW_KEY_KID);
-    uint8_t xy[64];
-    json_t *j = NULL;
-
-    AVOW_TRY(self_sign(g->ec, issuer, now, &der, err));
-    AVOW_TRY(avow_signer_xy(g->ec, AVOW_P256, xy, err));
-    AVOW_TRY(avow_jwk_thumbprint(g->ec, &kid, err));
-    j = json_pack("{s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:[o]}", "kty", "EC", "crv", "P-256", "use",
-                  "sig", "alg", "ES256", "kid", avow_buf_cstr(&kid), "x",
-                  b64(AVOW_BYTES(xy, 32), true), "y", b64(AVOW_BYTES(xy + 32, 32), true), "x5c",
-                  b64(avow_buf_view(&der), false));
-    return json_array_append_new(g->jwks, j) < 0 ? AVOW_FAIL(err, NOMEM, "out of memory") : 0;
+    AVOW_TRY(self_sign(key, issuer, now, &der, err));
+    cert = avow_buf_view(&der);
+    AVOW_TRY(avow_maa_jwk(key, &cert, 1, &jwk, err));
+    return json_array_append_new(g->jwks, jwk) < 0 ? AVOW_FAIL(err, NOMEM, "out of memory") : 0;
 }
 
 struct avow_generation *generation_empty(void)
@@ -114,8 +76,8 @@ int generation_certify(struct avow_generation *g, const char *issuer, int64_t no
     g->issuer = json_string(issuer);
     if (!g->jwks || !g->issuer)
         return AVOW_FAIL(err, NOMEM, "out of memory");
-    AVOW_TRY(put_rsa(g, issuer, now, err));
-    AVOW_TRY(put_ec(g, issuer, now, err));
+    AVOW_TRY(put_jwk(g, g->rsa, issuer, now, err));
+    AVOW_TRY(put_jwk(g, g->ec, issuer, now, err));
     return generation_kids(g, err);
 }
 

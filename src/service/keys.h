@@ -11,8 +11,8 @@
 #include "codec/json.h"
 #include "crypto/signer.h"
 
-#define AVOW_KEYS_MAX 64        /* generations that are still listed */
-#define AVOW_KEY_KID 44         /* bytes with the NUL: base64url of a SHA-256 */
+#define AVOW_KEYS_MAX 16        /* generations that are still listed */
+#define AVOW_KEY_KID 44         /* bytes with the NUL: a thumbprint (RFC 7638) */
 #define AVOW_KEYS_SKEW_S 300    /* listed so much longer than tokens live */
 #define AVOW_KEYS_CERT_YEARS 30 /* dates of the certificates say nothing, as with MAA's */
 

@@ -1,5 +1,6 @@
 #include <stdio.h>
 
+#include "maa/keys.h"
 #include "serve/clock.h"
 #include "service/verifier_internal.h"
 
@@ -20,20 +21,11 @@ static void on_certs(void *ctx, struct avow_request *r)
     avow_request_reply(r, 200, "application/jwk+json", avow_bytes_str(text));
 }
 
-/* As MAA's (docs/protocols/verifier.md), without what this service does not have. */
 static void on_configuration(void *ctx, struct avow_request *r)
 {
     struct avow_verifier *v = ctx;
-    avow_auto(avow_buf_done) struct avow_buf certs = AVOW_BUF(512);
 
-    avow_buf_putf(&certs, "%s/certs", v->issuer);
-    avow_request_reply_json(
-        r, 200,
-        json_pack("{s:s, s:s, s:[s, s], s:[s, s], s:[s, s, s, s, s, s, s]}", "issuer", v->issuer,
-                  "jwks_uri", avow_buf_cstr(&certs), "response_types_supported", "token", "none",
-                  "id_token_signing_alg_values_supported", "RS256", "ES256", "claims_supported",
-                  "nonce", "x-ms-ver", "x-ms-attestation-type", "x-ms-policy-hash",
-                  "x-ms-policy-signer", "x-ms-runtime", "x-ms-inittime"));
+    avow_request_reply_json(r, 200, avow_maa_openid(v->issuer));
 }
 
 static void on_health(void *ctx, struct avow_request *r)
