@@ -27,16 +27,12 @@ static int self_sign(const struct avow_signer *key, const char *issuer, int64_t 
     return avow_cert_make(&spec, key, AVOW_BYTES(NULL, 0), key, der, err);
 }
 
-static int put_jwk(struct avow_generation *g, const struct avow_signer *key, const char *issuer,
-                   int64_t now, struct avow_error *err)
+static int put_jwk(struct avow_generation *g, const struct avow_signer *key, struct avow_bytes cert,
+                   struct avow_error *err)
 {
-    avow_auto(avow_buf_done) struct avow_buf der = AVOW_BUF(AVOW_CERT_DER_MAX);
-    struct avow_bytes cert = { 0 };
     json_t *jwk = NULL;
 
-    AVOW_TRY(self_sign(key, issuer, now, &der, err));
-    cert = avow_buf_view(&der);
-    AVOW_TRY(avow_maa_jwk(key, &cert, 1, &jwk, err));
+    AVOW_TRY(avow_maa_jwk(key, &cert, cert.len ? 1 : 0, &jwk, err));
     return json_array_append_new(g->jwks, jwk) < 0 ? AVOW_FAIL(err, NOMEM, "out of memory") : 0;
 }
 
@@ -70,14 +66,17 @@ int generation_kids(struct avow_generation *g, struct avow_error *err)
 int generation_certify(struct avow_generation *g, const char *issuer, int64_t now,
                        struct avow_error *err)
 {
+    avow_auto(avow_buf_done) struct avow_buf der = AVOW_BUF(AVOW_CERT_DER_MAX);
+
     json_decref(g->jwks);
     json_decref(g->issuer);
     g->jwks = json_array();
     g->issuer = json_string(issuer);
     if (!g->jwks || !g->issuer)
         return AVOW_FAIL(err, NOMEM, "out of memory");
-    AVOW_TRY(put_jwk(g, g->rsa, issuer, now, err));
-    AVOW_TRY(put_jwk(g, g->ec, issuer, now, err));
+    AVOW_TRY(self_sign(g->rsa, issuer, now, &der, err));
+    AVOW_TRY(put_jwk(g, g->rsa, avow_buf_view(&der), err));
+    AVOW_TRY(put_jwk(g, g->ec, AVOW_BYTES(NULL, 0), err));
     return generation_kids(g, err);
 }
 

@@ -1,6 +1,6 @@
 /*
  * Keys that sign tokens: generations of an RSA-2048 key (RS256, as MAA has it) and a P-256 key
- * (ES256, for EAR), each with a self-signed certificate whose CN is the issuer. One generation
+ * (ES256, for EAR), the first with a self-signed certificate whose CN is the issuer. One generation
  * signs; those before it stay in the JWKS, without their private halves, until the last token that
  * they signed has expired. Files in one folder, private ones 0600. Loop thread only, but for
  * generations, which any thread may hold.
@@ -14,7 +14,7 @@
 #define AVOW_KEYS_MAX 16        /* generations that are still listed */
 #define AVOW_KEY_KID 44         /* bytes with the NUL: a thumbprint (RFC 7638) */
 #define AVOW_KEYS_SKEW_S 300    /* listed so much longer than tokens live */
-#define AVOW_KEYS_CERT_YEARS 30 /* dates of the certificates say nothing, as with MAA's */
+#define AVOW_KEYS_CERT_YEARS 30 /* the dates say nothing, as with MAA's */
 
 /* Read only once it signs. */
 struct avow_generation {
@@ -22,7 +22,7 @@ struct avow_generation {
     int64_t created, retired, until; /* unix seconds; 0: not yet */
     struct avow_signer *rsa, *ec;    /* NULL once it is retired */
     char rsa_kid[AVOW_KEY_KID], ec_kid[AVOW_KEY_KID];
-    json_t *issuer; /* string: the certificates' CN */
+    json_t *issuer; /* string: the certificate's CN */
     json_t *jwks;   /* array: the RSA key, the EC key */
     unsigned refs;
 };

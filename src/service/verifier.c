@@ -231,6 +231,7 @@ static int start(struct avow_verifier *v, struct avow_error *err)
                        err));
     AVOW_TRY(open_keys(v, err));
     public_routes(v);
+    attest_routes(v);
     return 0;
 }
 
@@ -241,6 +242,7 @@ int avow_verifier_new(struct event_base *base, const struct avow_settings *setti
 
     if (!v)
         return AVOW_FAIL(err, NOMEM, "out of memory");
+    pthread_mutex_init(&v->caches.lock, NULL);
     v->base = base;
     v->settings = settings;
     v->lock = -1;
@@ -269,6 +271,9 @@ void avow_verifier_free(struct avow_verifier *v)
     avow_metrics_free(v->metrics);
     basis_unref(v->basis);
     json_decref(v->jwks);
+    for (size_t i = 0; i < v->caches.n; i++)
+        avow_verify_cache_free(v->caches.list[i]);
+    pthread_mutex_destroy(&v->caches.lock);
     free(v->admins);
     free(v->issuer);
     free(v->address);

@@ -2,6 +2,8 @@
 #ifndef AVOW_SERVICE_VERIFIER_INTERNAL_H
 #define AVOW_SERVICE_VERIFIER_INTERNAL_H
 
+#include <pthread.h>
+
 #include "obs/metrics.h"
 #include "serve/quiet.h"
 #include "serve/workers.h"
@@ -12,6 +14,7 @@
 #include "service/throttle.h"
 #include "service/verifier.h"
 #include "store/store.h"
+#include "verify/cache.h"
 
 #define VERIFIER_BUILD "avow " AVOW_VERSION
 
@@ -20,6 +23,13 @@ struct basis {
     unsigned refs;
     struct avow_anchors anchors;
     struct avow_store *store; /* or NULL */
+};
+
+/* What earlier verifications read, one for each that is under way. */
+struct caches {
+    pthread_mutex_t lock; /* protects all below */
+    size_t n;             /* at rest */
+    struct avow_verify_cache *list[AVOW_WORKERS_THREADS_MAX];
 };
 
 struct avow_verifier {
@@ -35,6 +45,7 @@ struct avow_verifier {
     struct avow_workers *workers;
     struct avow_server *server;
     struct basis *basis;
+    struct caches caches;
     struct avow_clients *admins;
     json_t *jwks;       /* what /certs answers */
     struct event *tick; /* once a minute */
@@ -54,6 +65,9 @@ bool verifier_is_admin(const struct avow_verifier *v, const struct avow_request 
 
 /* The routes that read nothing of clients: certs, configuration, health, metrics, nonces. */
 void public_routes(struct avow_verifier *v);
+
+/* ---- attest_api.c ---- */
+void attest_routes(struct avow_verifier *v);
 
 /* ---- rotation.c ---- */
 /* Attest the current keys, if a source is configured. Waits for it. */
