@@ -5,10 +5,12 @@
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/param_build.h>
+#include <openssl/rsa.h>
 #include <openssl/sha.h>
 #include <openssl/x509.h>
 
 #include "base/cleanup.h"
+#include "crypto/signer_internal.h"
 
 AVOW_DEFINE_CLEANUP(pkey, EVP_PKEY, EVP_PKEY_free)
 AVOW_DEFINE_CLEANUP(pkey_ctx, EVP_PKEY_CTX, EVP_PKEY_CTX_free)
@@ -16,6 +18,9 @@ AVOW_DEFINE_CLEANUP(md_ctx, EVP_MD_CTX, EVP_MD_CTX_free)
 AVOW_DEFINE_CLEANUP(bignum, BIGNUM, BN_free)
 AVOW_DEFINE_CLEANUP(param_bld, OSSL_PARAM_BLD, OSSL_PARAM_BLD_free)
 AVOW_DEFINE_CLEANUP(params, OSSL_PARAM, OSSL_PARAM_free)
+AVOW_DEFINE_CLEANUP(x509, X509, X509_free)
+
+static const uint8_t f4[] = { 1, 0, 1 };
 
 static int crypto_failed(struct avow_error *err, const char *what)
 {
@@ -25,10 +30,18 @@ static int crypto_failed(struct avow_error *err, const char *what)
 
 static bool acceptable(struct avow_bytes n, struct avow_bytes e)
 {
-    static const uint8_t f4[] = { 1, 0, 1 };
-
     return n.len >= AVOW_RSA_BYTES_MIN && n.len <= AVOW_RSA_BYTES_MAX && (n.data[0] & 0x80) &&
            (n.data[n.len - 1] & 1) && avow_bytes_equal(e, AVOW_BYTES_OF(f4));
+}
+
+static int check_key(struct avow_bytes n, struct avow_bytes e, struct avow_error *err)
+{
+    if (!acceptable(n, e))
+        return AVOW_FAIL(err, FORMAT,
+                         "RSA key of %zu bytes: 2048 to 4096 bits and e = 65537 are "
+                         "wanted",
+                         n.len);
+    return 0;
 }
 
 static int make_key(struct avow_bytes n, struct avow_bytes e, EVP_PKEY **out,
@@ -40,11 +53,7 @@ static int make_key(struct avow_bytes n, struct avow_bytes e, EVP_PKEY **out,
     avow_auto(avow_cleanup_bignum) BIGNUM *bn = NULL;
     avow_auto(avow_cleanup_bignum) BIGNUM *be = NULL;
 
-    if (!acceptable(n, e))
-        return AVOW_FAIL(err, FORMAT,
-                         "RSA key of %zu bytes: 2048 to 4096 bits and e = 65537 are "
-                         "wanted",
-                         n.len);
+    AVOW_TRY(check_key(n, e, err));
     bn = BN_bin2bn(n.data, (int)n.len, NULL);
     be = BN_bin2bn(e.data, (int)e.len, NULL);
     ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
@@ -85,4 +94,50 @@ int avow_rsa_spki_sha256(struct avow_bytes n, struct avow_bytes e, uint8_t out[3
     SHA256(der, (size_t)len, out);
     OPENSSL_free(der);
     return 0;
+}
+
+struct avow_bytes avow_rsa_e(void)
+{
+    return AVOW_BYTES_OF(f4);
+}
+
+int avow_rsa_key_set(struct avow_rsa_key *out, struct avow_bytes n, struct avow_bytes e,
+                     struct avow_error *err)
+{
+    AVOW_TRY(check_key(n, e, err));
+    *out = (struct avow_rsa_key){ .len = n.len };
+    memcpy(out->n, n.data, n.len);
+    return 0;
+}
+
+int avow_rsa_key_read(const EVP_PKEY *key, struct avow_rsa_key *out, struct avow_error *err)
+{
+    avow_auto(avow_cleanup_bignum) BIGNUM *n = NULL;
+    avow_auto(avow_cleanup_bignum) BIGNUM *e = NULL;
+    uint8_t bytes[AVOW_RSA_BYTES_MAX];
+    int len = 0;
+
+    if (!key || !EVP_PKEY_is_a(key, "RSA") ||
+        EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_N, &n) != 1 ||
+        EVP_PKEY_get_bn_param(key, OSSL_PKEY_PARAM_RSA_E, &e) != 1) {
+        ERR_clear_error();
+        return AVOW_FAIL(err, FORMAT, "not an RSA key");
+    }
+    if (BN_num_bytes(n) > (int)AVOW_RSA_BYTES_MAX || !BN_is_word(e, RSA_F4))
+        return AVOW_FAIL(err, FORMAT, "RSA key of %d bits: 2048 to 4096 and e = 65537 are wanted",
+                         BN_num_bits(n));
+    len = BN_bn2bin(n, bytes);
+    return avow_rsa_key_set(out, AVOW_BYTES(bytes, (size_t)len), avow_rsa_e(), err);
+}
+
+int avow_rsa_key_of_cert(const struct avow_cert *c, struct avow_rsa_key *out,
+                         struct avow_error *err)
+{
+    struct avow_bytes der = avow_cert_der(c);
+    const unsigned char *p = der.data;
+    avow_auto(avow_cleanup_x509) X509 *x = d2i_X509(NULL, &p, (long)der.len);
+
+    if (!x)
+        return crypto_failed(err, "a certificate cannot be read again");
+    return avow_rsa_key_read(X509_get0_pubkey(x), out, err);
 }
