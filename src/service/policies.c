@@ -5,8 +5,6 @@
 #include <sys/stat.h>
 
 #include "codec/text.h"
-#include "crypto/hash.h"
-#include "crypto/jws.h"
 #include "serve/file.h"
 
 #define TYPES 2u
@@ -36,78 +34,28 @@ void avow_service_policy_unref(struct avow_service_policy *p)
     free(p);
 }
 
-/* base64url(SHA-256(base64url(text))): of the encoded text, as MAA does it. */
-static int hash_of(struct avow_bytes text, char out[AVOW_POLICY_HASH], struct avow_error *err)
+/* As x-ms-policy-signer has it. */
+static json_t *signer_json(struct avow_bytes der)
 {
-    avow_auto(avow_buf_done) struct avow_buf encoded = AVOW_BUF(2 * AVOW_MAA_POLICY_MAX);
-    avow_auto(avow_buf_done) struct avow_buf hash = AVOW_BUF(AVOW_POLICY_HASH);
-    uint8_t digest[32];
+    avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(2 * AVOW_CERT_DER_MAX);
 
-    avow_b64url_put(&encoded, text);
-    AVOW_TRY(avow_buf_ok(&encoded, err));
-    if (avow_sha256(avow_buf_view(&encoded), digest) < 0)
-        return AVOW_FAIL(err, CRYPTO, "SHA-256 failed");
-    avow_b64url_put(&hash, AVOW_BYTES_OF(digest));
-    AVOW_TRY(avow_buf_ok(&hash, err));
-    memcpy(out, hash.data, AVOW_POLICY_HASH - 1);
-    out[AVOW_POLICY_HASH - 1] = '\0';
-    return 0;
-}
-
-/* Put bare text into an unsecured JWS. */
-static int wrap(struct avow_bytes text, struct avow_buf *jws, struct avow_error *err)
-{
-    avow_auto(avow_buf_done) struct avow_buf encoded = AVOW_BUF(2 * AVOW_MAA_POLICY_MAX);
-    avow_autojson json_t *payload = NULL;
-    avow_autofree char *dump = NULL;
-
-    avow_b64url_put(&encoded, text);
-    AVOW_TRY(avow_buf_ok(&encoded, err));
-    payload = json_pack("{s:s}", "AttestationPolicy", avow_buf_cstr(&encoded));
-    dump = payload ? json_dumps(payload, JSON_COMPACT) : NULL;
-    if (!dump)
-        return AVOW_FAIL(err, NOMEM, "out of memory");
-    return avow_jws_unsecured(NULL, avow_bytes_str(dump), jws, err);
-}
-
-/* The certificate that a signed policy names must have signed it. */
-static int check_signer(struct avow_service_policy *p, const struct avow_jws *jws,
-                        struct avow_error *err)
-{
-    avow_auto(avow_buf_done) struct avow_buf der = AVOW_BUF(AVOW_CERT_DER_MAX);
-    avow_auto(avow_cleanup_cert) struct avow_cert *cert = NULL;
-    json_t *x5c = json_object_get(jws->header, "x5c");
-    const char *first = json_string_value(json_array_get(x5c, 0));
-
-    if (jws->alg == AVOW_JWS_NONE)
-        return jws->signature.len ? AVOW_FAIL(err, FORMAT, "alg is none, yet there is a signature")
-                                  : 0;
-    if (!first)
-        return AVOW_FAIL(err, FORMAT, "a signed policy has its certificate in x5c");
-    if (avow_unb64_put(&der, avow_bytes_str(first)) < 0)
-        return AVOW_FAIL(err, FORMAT, "x5c is not base64");
-    AVOW_TRY(avow_cert_parse(avow_buf_view(&der), &cert, err));
-    AVOW_TRY(avow_jws_verify_cert(jws, cert, err));
-    p->signer =
-        json_pack("{s:{s:s, s:s, s:O}}", "jwk", "kty", jws->alg == AVOW_JWS_RS256 ? "RSA" : "EC",
-                  "alg", jws->alg_text, "x5c", x5c);
-    return p->signer ? 0 : AVOW_FAIL(err, NOMEM, "out of memory");
+    if (avow_b64_put(&text, der) < 0)
+        return NULL;
+    return json_pack("{s:{s:s, s:s, s:[s]}}", "jwk", "alg", "RS256", "kty", "RSA", "x5c",
+                     avow_buf_cstr(&text));
 }
 
 static int open_jws(struct avow_service_policy *p, struct avow_error *err)
 {
-    avow_auto(avow_jws_done) struct avow_jws jws = { 0 };
-    avow_autojson json_t *payload = NULL;
-    const char *encoded = NULL;
+    avow_auto(avow_maa_policy_text_done) struct avow_maa_policy_text t = { 0 };
 
-    AVOW_TRY(avow_jws_parse(avow_buf_view(&p->jws), &jws, err));
-    AVOW_TRY(check_signer(p, &jws, err));
-    AVOW_TRY(avow_jws_claims(&jws, &payload, err));
-    AVOW_TRY(avow_json_get_str(payload, "AttestationPolicy", &encoded, err));
-    if (avow_unb64url_put(&p->text, avow_bytes_str(encoded)) < 0)
-        return AVOW_FAIL(err, FORMAT, "AttestationPolicy is no base64url of at most %u bytes",
-                         AVOW_MAA_POLICY_MAX);
-    return 0;
+    AVOW_TRY(avow_maa_policy_open(avow_buf_view(&p->jws), &t, err));
+    if (t.signer)
+        p->signer = signer_json(avow_cert_der(t.signer));
+    if (t.signer && !p->signer)
+        return AVOW_FAIL(err, NOMEM, "out of memory");
+    return avow_buf_put_bytes(&p->text, avow_buf_view(&t.text)) < 0 ? avow_buf_ok(&p->text, err)
+                                                                    : 0;
 }
 
 static struct avow_bytes trimmed(struct avow_bytes v)
@@ -129,14 +77,14 @@ int avow_service_policy_read(struct avow_bytes given, struct avow_service_policy
     p->text = AVOW_BUF(AVOW_MAA_POLICY_MAX);
     p->jws = AVOW_BUF(AVOW_MAA_POLICY_JWS_MAX);
     if (bare) {
-        AVOW_TRY(wrap(given, &p->jws, err));
+        AVOW_TRY(avow_maa_policy_wrap(given, NULL, NULL, 0, &p->jws, err));
     } else {
         avow_buf_put_bytes(&p->jws, trimmed(given));
         AVOW_TRY(avow_buf_ok(&p->jws, err));
     }
     AVOW_TRY(open_jws(p, err));
     AVOW_TRY(avow_maa_policy_parse(avow_buf_view(&p->text), &p->rules, err));
-    AVOW_TRY(hash_of(avow_buf_view(&p->text), p->hash, err));
+    AVOW_TRY(avow_maa_policy_hash(avow_buf_view(&p->text), p->hash, err));
     *out = avow_steal(&p);
     return 0;
 }

@@ -7,27 +7,27 @@
 #ifndef AVOW_SERVICE_POLICIES_H
 #define AVOW_SERVICE_POLICIES_H
 
+#include "maa/policy_text.h"
 #include "maa/request.h"
 #include "maa/rules.h"
 
-#define AVOW_POLICY_HASH 44 /* bytes with the NUL: base64url of a SHA-256 */
 /* MAA's own for SEV-SNP on its shared providers: base64url of SHA-256 is 9NY0VnTQ-... */
 #define AVOW_POLICY_DEFAULT "version= 1.0;authorizationrules{=> permit();};"
 
 /* Read only. */
 struct avow_service_policy {
     struct avow_maa_policy *rules;
-    struct avow_buf text;        /* in MAA's language */
-    struct avow_buf jws;         /* as it was given */
-    char hash[AVOW_POLICY_HASH]; /* x-ms-policy-hash */
-    json_t *signer;              /* {"jwk":{..}}; NULL: unsecured */
+    struct avow_buf text;                 /* in MAA's language */
+    struct avow_buf jws;                  /* as it was given */
+    char hash[AVOW_MAA_POLICY_HASH_TEXT]; /* x-ms-policy-hash */
+    json_t *signer;                       /* {"jwk":{..}}; NULL: unsecured */
     unsigned refs;
 };
 
 /*
  * Read @given: a JWS, or the bare text, which is put into an unsecured one. A signed one must hold
  * by the certificate in its own x5c: who may set policies is for the caller to say. -AVOW_E_FORMAT,
- * -AVOW_E_LIMIT, -AVOW_E_SIGNATURE, -AVOW_E_UNSUPPORTED, -AVOW_E_VERSION.
+ * -AVOW_E_LIMIT, -AVOW_E_MISSING, -AVOW_E_SIGNATURE, -AVOW_E_UNSUPPORTED, -AVOW_E_VERSION.
  */
 AVOW_MUST_USE int avow_service_policy_read(struct avow_bytes given,
                                            struct avow_service_policy **out,
