@@ -10,7 +10,12 @@ _avow_options()
     case $1 in
     demo) echo "$all --nodes --iterations --dir --keep --output" ;;
     attest) echo "$all --policy --roots" ;;
-    verify) echo "$all --with --at --policy --roots --offline --bundle --ear --ear-key --nonce --jobs" ;;
+    verify) echo "$all --with --at --policy --roots --offline --store --kds --pcs --ca --bundle --ear --ear-key --nonce --jobs" ;;
+    collateral)
+        echo "$all --store --kds --pcs --thim --fmspc --product --update --refresh --ahead --kds-interval --timeout" \
+            "--tries --ca --before"
+        ;;
+    policy) echo "$all --with --at --roots --tight --pin-machines --allow-debug --output --member" ;;
     run) echo "$all --output" ;;
     status | watch | cancel) echo "$all --job-file" ;;
     fetch) echo "$all --job-file --output" ;;
@@ -18,7 +23,7 @@ _avow_options()
     esac
 }
 
-_avow_commands="demo attest verify run status watch fetch cancel identity doctor"
+_avow_commands="demo attest verify policy collateral run status watch fetch cancel identity doctor"
 
 # Ids of the jobs that were started from here.
 _avow_jobs()
@@ -73,7 +78,8 @@ _avow()
         fi
         case $word in
         --cluster | --identity | --nodes | --iterations | --dir | --output | -o | --policy | --roots | --at | --job-file | \
-            --with | --bundle | --ear | --ear-key | --nonce | --jobs)
+            --with | --bundle | --ear | --ear-key | --nonce | --jobs | --store | --kds | --pcs | --thim | --fmspc | \
+            --product | --update | --ahead | --kds-interval | --timeout | --tries | --ca | --before | --member)
             skip=true
             ;;
         -*) ;;
@@ -87,10 +93,14 @@ _avow()
     fi
     case $prev in
     --cluster | --policy | --job-file) _avow_yaml "$cur" && return ;;
-    --identity | --roots | --with | --bundle | --ear | --ear-key) _avow_files "$cur" && return ;;
-    --output | -o | --dir) _avow_folders "$cur" && return ;;
+    --identity | --roots | --with | --bundle | --ear | --ear-key | --store | --ca) _avow_files "$cur" && return ;;
+    --output | -o) if [ "$command" = policy ]; then _avow_files "$cur"; else _avow_folders "$cur"; fi && return ;;
+    --dir) _avow_folders "$cur" && return ;;
     --nodes) mapfile -t COMPREPLY < <(compgen -W "sev=1,tdx=1 sev=3,tdx=2" -- "$cur") && return ;;
-    --iterations | --at | --nonce | --jobs) return ;;
+    --product) mapfile -t COMPREPLY < <(compgen -W "Milan Genoa Turin" -- "$cur") && return ;;
+    --update) mapfile -t COMPREPLY < <(compgen -W "standard early" -- "$cur") && return ;;
+    --iterations | --at | --nonce | --jobs | --kds | --pcs | --thim | --fmspc | --ahead | --kds-interval | --timeout | \
+        --tries | --before | --member) return ;;
     esac
     if [[ $cur == -* ]]; then
         mapfile -t COMPREPLY < <(compgen -W "$(_avow_options "$command")" -- "$cur")
@@ -100,6 +110,17 @@ _avow()
     "") mapfile -t COMPREPLY < <(compgen -W "$_avow_commands" -- "$cur") ;;
     attest | run) _avow_yaml "$cur" ;;
     verify) _avow_files "$cur" ;;
+    collateral)
+        _avow_files "$cur"
+        [ "$prev" = collateral ] && mapfile -t COMPREPLY < <(compgen -W "fetch import export list prune" -- "$cur")
+        ;;
+    policy)
+        if [ "$prev" = policy ]; then
+            mapfile -t COMPREPLY < <(compgen -W "from test check" -- "$cur")
+        else
+            _avow_files "$cur"
+        fi
+        ;;
     status | watch | fetch | cancel) mapfile -t COMPREPLY < <(compgen -W "$(_avow_jobs)" -- "$cur") ;;
     esac
 }

@@ -6,6 +6,7 @@
 #include "verify/verify.h"
 
 static const char minimum_label[] = "the node's own minimum policy: ";
+static const char minimum_from[] = "minimum: ";
 
 /* Memory and library failures are not the sender's: nothing is concluded from them. */
 static bool is_ours(int rc)
@@ -68,6 +69,15 @@ static int check_binding(const struct avow_judge_in *in, const struct avow_bundl
     return 0;
 }
 
+static void put_before(char *text, size_t room, const char *label)
+{
+    size_t n = strlen(label);
+
+    memmove(text + n, text, room - n);
+    memcpy(text, label, n);
+    text[room - 1] = 0;
+}
+
 static void appraise_minimum(const struct avow_judge_in *in, const struct avow_claims *c,
                              struct avow_verdict *v)
 {
@@ -75,12 +85,9 @@ static void appraise_minimum(const struct avow_judge_in *in, const struct avow_c
 
     avow_policy_appraise(in->minimum, c, in->member, in->now, v);
     for (uint32_t i = before; i < v->n_reasons; i++) {
-        struct avow_reason *r = &v->reasons[i];
-        const size_t room = sizeof r->text - (sizeof minimum_label - 1);
-
-        memmove(r->text + sizeof minimum_label - 1, r->text, room);
-        memcpy(r->text, minimum_label, sizeof minimum_label - 1);
-        r->text[sizeof r->text - 1] = 0;
+        put_before(v->reasons[i].text, sizeof v->reasons[i].text, minimum_label);
+        if (*v->reasons[i].source)
+            put_before(v->reasons[i].source, sizeof v->reasons[i].source, minimum_from);
     }
 }
 
@@ -115,14 +122,17 @@ int avow_judge_bundle(const struct avow_judge_in *in, const struct avow_bundle *
 {
     struct avow_claims own;
     struct avow_claims *c = claims ? claims : &own;
-    struct avow_verdict v = { 0 };
+    int rc = 0;
 
     memset(verdict, 0, sizeof *verdict);
     if (!in->anchors || !in->policy)
         return AVOW_FAIL(err, INVAL, "no anchors or no policy to judge by");
-    AVOW_TRY(judge_bundle(in, b, c, &v, err));
-    avow_verdict_conclude(&v);
-    *verdict = v;
+    rc = judge_bundle(in, b, c, verdict, err);
+    if (rc < 0) {
+        memset(verdict, 0, sizeof *verdict);
+        return rc;
+    }
+    avow_verdict_conclude(verdict);
     return 0;
 }
 

@@ -43,7 +43,8 @@ AVOW_MUST_USE int avow_judge_bundle(const struct avow_judge_in *in, const struct
                                     struct avow_claims *claims, struct avow_verdict *verdict,
                                     struct avow_error *err);
 
-/* {"decision","tee","simulated","reasons":[{"code","passed","ran","text"}]}: new reference. */
+/* {"decision","tee","simulated","reasons":[{"code","passed","ran","text","source"}]}: new
+ * reference. */
 json_t *avow_verdict_json(const struct avow_verdict *v);
 /* Back from JSON of a peer (for showing, never for deciding). */
 AVOW_MUST_USE int avow_verdict_from_json(const json_t *j, struct avow_verdict *out,

@@ -1,5 +1,7 @@
 #include "attest/envelope.h"
 
+#include "attest/pccs.h"
+#include "attest/protojson.h"
 #include "codec/cbor.h"
 #include "codec/text.h"
 #include "evidence/bundle.h"
@@ -280,6 +282,14 @@ int avow_envelope_open(struct avow_bytes text, const json_t *doc, avow_envelope_
         return open_cbor(&o, text);
     if (!json_is_object(doc))
         return 0;
+    if (avow_protojson_is(doc)) {
+        AVOW_TRY(avow_protojson_open(doc, each, ctx, err));
+        return 1;
+    }
+    if (avow_pccs_is(doc)) {
+        AVOW_TRY(avow_pccs_open(doc, each, ctx, err));
+        return 1;
+    }
     if (json_object_get(doc, "tcb_info_issuer_chain")) {
         AVOW_TRY(open_dcap(&o, doc));
         return 1;

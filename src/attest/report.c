@@ -5,8 +5,8 @@
 
 static json_t *reason_json(const struct avow_reason *r)
 {
-    return json_pack("{s:s, s:b, s:b, s:s}", "code", r->code, "passed", r->passed ? 1 : 0, "ran",
-                     r->ran ? 1 : 0, "text", r->text);
+    return json_pack("{s:s, s:b, s:b, s:s, s:s}", "code", r->code, "passed", r->passed ? 1 : 0,
+                     "ran", r->ran ? 1 : 0, "text", r->text, "source", r->source);
 }
 
 json_t *avow_verdict_json(const struct avow_verdict *v)
@@ -28,14 +28,17 @@ static int read_reason(const json_t *j, struct avow_verdict *out, struct avow_er
     const char *code = NULL;
     const char *text = NULL;
     bool passed = false;
-    bool ran = true; /* not said before there were checks that could not run */
+    const char *source = ""; /* not said before reasons named the policy's keys */
+    bool ran = true;         /* not said before there were checks that could not run */
 
     if (!json_is_object(j) || !json_is_boolean(json_object_get(j, "passed")))
         return AVOW_FAIL(err, FORMAT, "verdict: a reason is not {code, passed, text}");
     AVOW_TRY(avow_json_get_str(j, "code", &code, err));
     AVOW_TRY(avow_json_get_str(j, "text", &text, err));
+    AVOW_TRY(avow_json_opt_str(j, "source", &source, err));
     AVOW_TRY(avow_json_opt_bool(j, "passed", &passed, err));
     AVOW_TRY(avow_json_opt_bool(j, "ran", &ran, err));
+    avow_verdict_from(out, "%s", source);
     if (ran)
         avow_verdict_add(out, code, passed, "%s", text);
     else
@@ -62,6 +65,7 @@ int avow_verdict_from_json(const json_t *j, struct avow_verdict *out, struct avo
     v.tee = avow_tee_from_name(tee);
     json_array_foreach(reasons, i, item)
         AVOW_TRY(read_reason(item, &v, err));
+    avow_verdict_from(&v, "%s", "");
     avow_verdict_conclude(&v);
     if (strcmp(decision, avow_verdict_accepts(&v) ? "accepted" : "refused") != 0)
         return AVOW_FAIL(err, FORMAT, "verdict: the decision does not follow from its reasons");

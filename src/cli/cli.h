@@ -39,7 +39,7 @@ struct avow_command {
 
 extern const struct avow_command avow_cmd_attest, avow_cmd_verify, avow_cmd_run, avow_cmd_status,
     avow_cmd_watch, avow_cmd_fetch, avow_cmd_cancel, avow_cmd_identity, avow_cmd_doctor,
-    avow_cmd_demo;
+    avow_cmd_demo, avow_cmd_collateral, avow_cmd_policy;
 
 /* "avow: text" with hint and code on stderr. */
 void avow_print_error(const struct avow_cli *cli, const struct avow_error *err);

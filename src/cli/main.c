@@ -5,8 +5,9 @@
 #include "cli/signals.h"
 
 static const struct avow_command *const commands[] = {
-    &avow_cmd_demo,  &avow_cmd_attest, &avow_cmd_verify, &avow_cmd_run,      &avow_cmd_status,
-    &avow_cmd_watch, &avow_cmd_fetch,  &avow_cmd_cancel, &avow_cmd_identity, &avow_cmd_doctor,
+    &avow_cmd_demo,   &avow_cmd_attest,   &avow_cmd_verify, &avow_cmd_policy,
+    &avow_cmd_run,    &avow_cmd_status,   &avow_cmd_watch,  &avow_cmd_fetch,
+    &avow_cmd_cancel, &avow_cmd_identity, &avow_cmd_doctor, &avow_cmd_collateral,
 };
 
 #define N_COMMANDS (sizeof commands / sizeof commands[0])

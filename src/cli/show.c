@@ -64,11 +64,14 @@ static void refusal(const struct avow_cli *cli, const char *who, const struct av
     struct avow_error e = { 0 };
 
     for (uint32_t i = 0; i < v->n_reasons && i < AVOW_REASONS_MAX; i++) {
+        const char *source = v->reasons[i].source;
+
         if (v->reasons[i].passed)
             continue;
-        (void)avow_error_set(&e, AVOW_E_REFUSED, 0, __FILE__, __LINE__, "%s: %scheck %s: %s", who,
-                             v->simulated ? "SIMULATED: " : "", v->reasons[i].code,
-                             v->reasons[i].text);
+        (void)avow_error_set(&e, AVOW_E_REFUSED, 0, __FILE__, __LINE__, "%s: %scheck %s: %s%s%s%s",
+                             who, v->simulated ? "SIMULATED: " : "", v->reasons[i].code,
+                             v->reasons[i].text, *source ? " (policy: " : "", source,
+                             *source ? ")" : "");
         avow_print_error(cli, &e);
         avow_error_clear(&e);
     }

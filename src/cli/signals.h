@@ -11,6 +11,8 @@
 void avow_signals_init(void);
 /* The client to stop, or NULL. */
 void avow_signals_watch(struct avow_client *c);
+/* Becomes readable when a signal came, and stays so; -1 before avow_signals_init. */
+int avow_signals_fd(void);
 /* Whether a signal came. */
 bool avow_signals_came(void);
 

@@ -1,21 +1,20 @@
 /* avow verify: judge evidence from files, offline. */
 #include "cli/verify.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <stdio.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "attest/ear.h"
 #include "attest/gather.h"
+#include "cli/collateral.h"
+#include "cli/files.h"
 #include "cli/show.h"
 #include "verify/basis.h"
 
-#define FOLDER_FILES_MAX 1000000u
-
 static const char *policy_path, *roots_path, *at, *bundle_path, *ear_path, *ear_key, *nonce, *jobs;
 static bool offline;
+static struct avow_vendor_options vendor;
 static struct avow_list with;
 
 static const struct avow_option options[] = {
@@ -26,7 +25,12 @@ static const struct avow_option options[] = {
     { "policy", 0, "FILE", "appraise by this policy; without it any measurement is accepted", NULL,
       &policy_path, NULL },
     { "roots", 0, "FILE", "trust these simulated roots too (PEM)", NULL, &roots_path, NULL },
-    { "offline", 0, NULL, "never touch the network (it never does)", &offline, NULL, NULL },
+    { "store", 0, "FILE", "take what is missing from this store (default: the user's own)", NULL,
+      &vendor.store, NULL },
+    { "offline", 0, NULL, "ask nobody for what is missing", &offline, NULL, NULL },
+    { "kds", 0, "URL", "ask this server instead of AMD's KDS", NULL, &vendor.kds, NULL },
+    { "pcs", 0, "URL", "ask this PCS or PCCS instead of Intel's", NULL, &vendor.pcs, NULL },
+    { "ca", 0, "FILE", "trust these certificates for TLS with them (PEM)", NULL, &vendor.ca, NULL },
     { "bundle", 0, "FILE", "write a bundle that can be judged again years later", NULL,
       &bundle_path, NULL },
     { "ear", 0, "FILE", "write the result as a signed EAR token (JWT)", NULL, &ear_path, NULL },
@@ -37,85 +41,24 @@ static const struct avow_option options[] = {
     { NULL, 0, NULL, NULL, NULL, NULL, NULL },
 };
 
-/* What holds without a policy: authentic, no debugging, TCB up to date; any measurement. What else
- * a site might want (VMPL, migration, SEPT_VE_DISABLE) is for a policy to say. */
-static const char vendor_policy[] =
-    "{\"az-snp\":{\"allow-migration\":true,\"measurements\":\"any\"},"
-    "\"az-tdx\":{\"allow-migration\":true,\"mrtd\":\"any\",\"require-sept-ve-disable\":false},"
-    "\"snp\":{\"allow-migration\":true,\"measurements\":\"any\",\"vmpl\":[0,1,2,3]},"
-    "\"tdx\":{\"allow-migration\":true,\"mrtd\":\"any\",\"require-sept-ve-disable\":false},"
-    "\"version\":1}";
-
-static int parse_time(const char *text, int64_t *out)
-{
-    struct tm tm = { 0 };
-    const char *end = NULL;
-    char *num_end = NULL;
-    long long v = strtoll(text, &num_end, 10);
-
-    if (*text && !*num_end) {
-        *out = v;
-        return 0;
-    }
-    end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    if (!end || *end) {
-        tm = (struct tm){ 0 };
-        end = strptime(text, "%Y-%m-%d", &tm);
-    }
-    if (!end || *end)
-        return -AVOW_E_FORMAT;
-    *out = timegm(&tm);
-    return 0;
-}
-
-/* ---- the set-up ---- */
-
-static void setup_free(struct avow_verify_setup *s)
-{
-    avow_policy_free(s->policy);
-    avow_buf_done(&s->policy_text);
-    avow_pool_free(s->pool);
-    avow_bundle_done(&s->with);
-    free(s);
-}
-AVOW_DEFINE_CLEANUP(setup, struct avow_verify_setup, setup_free)
-
-static int gather_path(struct avow_pool *pool, struct avow_bundle *b, const char *path,
-                       struct avow_error *err)
-{
-    avow_auto(avow_buf_done) struct avow_buf file = AVOW_BUF(AVOW_VERIFY_FILE_MAX);
-    int rc = 0;
-
-    AVOW_TRY(avow_verify_read(path, &file, err));
-    rc = avow_gather_file(pool, b, avow_buf_view(&file), err);
-    if (rc < 0)
-        (void)avow_error_prefix(err, "%s", path);
-    return rc;
-}
+AVOW_DEFINE_CLEANUP(setup, struct avow_verify_setup, avow_verify_setup_free)
 
 static int load_policy(struct avow_verify_setup *s, struct avow_error *err)
 {
-    s->policy_text = AVOW_BUF(AVOW_POLICY_MAX);
     if (policy_path) {
         s->own_policy = true;
         return avow_policy_load(policy_path, &s->policy, &s->policy_text, err);
     }
-    avow_buf_put_str(&s->policy_text, vendor_policy);
-    return avow_policy_parse(avow_bytes_str(vendor_policy), &s->policy, err);
+    return avow_verify_no_policy(s, err);
 }
 
 static int setup(struct avow_verify_setup *s, struct avow_error *err)
 {
-    s->now = avow_unix_ms() / 1000;
-    if (at && parse_time(at, &s->now) < 0)
-        return AVOW_FAIL(err, FORMAT, "--at: \"%s\" is not a time", at);
+    AVOW_TRY(avow_verify_setup_init(s, at, roots_path, err));
     if (ear_path && !ear_key)
         return AVOW_FAIL(err, FORMAT, "--ear: --ear-key FILE is needed to sign the token");
-    avow_anchors_builtin(&s->anchors);
-    if (roots_path)
-        AVOW_TRY(avow_roots_load(roots_path, &s->anchors, err));
     AVOW_TRY(load_policy(s, err));
-    return avow_pool_new(&s->pool, err);
+    return avow_verify_use_store(s, vendor.store, err);
 }
 
 /* ---- what is shown ---- */
@@ -149,7 +92,8 @@ static void show_summary(const struct avow_cli *cli, const struct avow_verify_it
         avow_say(cli, "  %s: %s\n  -> %s\n", why->code, why->text, avow_check_hint(why->code));
 }
 
-static void show(const struct avow_cli *cli, const struct avow_verify_item *item)
+static void show(const struct avow_cli *cli, const struct avow_verify_setup *s,
+                 const struct avow_verify_item *item)
 {
     static const char *const heads[] = { "CHECK", "", "DEMANDED BY", "WHAT WAS COMPARED", NULL };
     struct avow_table *t = avow_table_new(heads);
@@ -160,24 +104,20 @@ static void show(const struct avow_cli *cli, const struct avow_verify_item *item
         add_row(t, c->checks[i].code, c->checks[i].state != AVOW_CHECK_NOT_RUN,
                 c->checks[i].state == AVOW_CHECK_PASSED,
                 avow_check_basis(c->tee, c->checks[i].code), c->checks[i].text);
-    for (uint32_t i = 0; i < v->n_reasons && i < AVOW_REASONS_MAX; i++)
-        if (!avow_verify_is_check(c, &v->reasons[i]))
-            add_row(t, v->reasons[i].code, v->reasons[i].ran, v->reasons[i].passed,
-                    avow_verify_source(c, &v->reasons[i]), v->reasons[i].text);
+    for (uint32_t i = 0; i < v->n_reasons && i < AVOW_REASONS_MAX; i++) {
+        char source[AVOW_VERIFY_SOURCE_MAX];
+
+        if (avow_verify_is_check(c, &v->reasons[i]))
+            continue;
+        avow_verify_source(s, c, &v->reasons[i], source);
+        add_row(t, v->reasons[i].code, v->reasons[i].ran, v->reasons[i].passed, source,
+                v->reasons[i].text);
+    }
     avow_print_table(cli, t);
     show_summary(cli, item);
 }
 
 /* ---- what is written ---- */
-
-static int write_file(const char *path, struct avow_bytes data, struct avow_error *err)
-{
-    avow_autofclose FILE *f = fopen(path, "we");
-
-    if (!f || fwrite(data.data, 1, data.len, f) != data.len || fflush(f) != 0)
-        return AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno));
-    return 0;
-}
 
 static int write_ear(const struct avow_verify_setup *s, const struct avow_verify_item *item,
                      struct avow_bytes bundle, struct avow_error *err)
@@ -186,23 +126,27 @@ static int write_ear(const struct avow_verify_setup *s, const struct avow_verify
     avow_auto(avow_buf_done) struct avow_buf token = AVOW_BUF(AVOW_EAR_MAX);
     avow_auto(avow_cleanup_signer) struct avow_signer *key = NULL;
     avow_autojson json_t *claims = NULL;
+    const struct avow_policy_pins pins = avow_policy_pins(s->policy, item->claims.tee, NULL);
     const struct avow_ear_in in = {
         .claims = &item->claims,
         .verdict = &item->verdict,
         .build = "avow " AVOW_VERSION,
         .policy = avow_buf_view(&s->policy_text),
+        .measurement_pinned = pins.measurement,
+        .registers_pinned = pins.registers,
+        .machine_pinned = pins.machine || pins.vm,
         .bundle = bundle,
         .nonce = nonce,
         .now = avow_unix_ms() / 1000,
     };
 
-    AVOW_TRY(avow_verify_read(ear_key, &pem, err));
+    AVOW_TRY(avow_read_file(ear_key, &pem, err));
     AVOW_TRY(avow_signer_from_pem(avow_buf_view(&pem), &key, err));
     claims = avow_ear_claims(&in);
     if (!claims)
         return AVOW_FAIL(err, FORMAT, "--nonce: 8 to 88 bytes are needed");
     AVOW_TRY(avow_ear_sign(claims, key, &token, err));
-    return write_file(ear_path, avow_buf_view(&token), err);
+    return avow_verify_write(ear_path, avow_buf_view(&token), err);
 }
 
 static int write_results(const struct avow_verify_setup *s, const struct avow_verify_item *item,
@@ -214,33 +158,31 @@ static int write_results(const struct avow_verify_setup *s, const struct avow_ve
         return 0;
     AVOW_TRY(avow_bundle_emit(&item->bundle, &text, err));
     if (bundle_path)
-        AVOW_TRY(write_file(bundle_path, avow_buf_view(&text), err));
+        AVOW_TRY(avow_verify_write(bundle_path, avow_buf_view(&text), err));
     return ear_path ? write_ear(s, item, avow_buf_view(&text), err) : 0;
 }
 
 /* ---- one ---- */
 
-static void item_free(struct avow_verify_item *i)
-{
-    avow_bundle_done(&i->bundle);
-    free(i);
-}
-AVOW_DEFINE_CLEANUP(item, struct avow_verify_item, item_free)
+AVOW_DEFINE_CLEANUP(item, struct avow_verify_item, avow_verify_item_free)
 
-static int judge_one(struct avow_verify_setup *s, const struct avow_args *args,
-                     struct avow_verify_item *item, int *exit, struct avow_error *err)
+static int judge_one(const struct avow_cli *cli, struct avow_verify_setup *s,
+                     const struct avow_args *args, struct avow_verify_item *item, int *exit,
+                     struct avow_error *err)
 {
     int rc = 0;
 
     for (size_t i = 0; i < args->n; i++)
-        AVOW_TRY(gather_path(s->pool, &item->bundle, args->list[i], err));
+        AVOW_TRY(avow_verify_gather(s->pool, &item->bundle, args->list[i], err));
     for (size_t i = 0; i < with.n; i++)
-        AVOW_TRY(gather_path(s->pool, &item->bundle, with.v[i], err));
+        AVOW_TRY(avow_verify_gather(s->pool, &item->bundle, with.v[i], err));
     if (item->bundle.tee == AVOW_TEE_NONE)
         return AVOW_FAIL(err, MISSING,
                          "%s: no report, quote, HCL report, bundle or envelope of one",
                          args->list[0]);
     rc = avow_verify_judge(s, NULL, NULL, item, err);
+    if (rc == 0 && avow_verdict_undecided(&item->verdict) && !offline)
+        rc = avow_verify_fetch(cli, &vendor, s, at != NULL, item, err);
     if (rc < 0)
         *exit = AVOW_EXIT_UNKNOWN;
     return rc;
@@ -254,7 +196,7 @@ static int run_one(struct avow_cli *cli, struct avow_verify_setup *s, const stru
 
     if (!item)
         return AVOW_EXIT_UNKNOWN;
-    if (judge_one(s, args, item, &exit, &err) < 0) {
+    if (judge_one(cli, s, args, item, &exit, &err) < 0) {
         avow_print_error(cli, &err);
         return exit;
     }
@@ -264,7 +206,7 @@ static int run_one(struct avow_cli *cli, struct avow_verify_setup *s, const stru
         if (doc)
             avow_print_json(doc);
     } else {
-        show(cli, item);
+        show(cli, s, item);
     }
     if (!s->own_policy && !cli->quiet)
         (void)fputs("avow: no --policy: no measurement was checked; this says what made the "
@@ -279,92 +221,24 @@ static int run_one(struct avow_cli *cli, struct avow_verify_setup *s, const stru
 
 /* ---- many ---- */
 
-struct paths {
-    size_t n, cap;
-    char **list; /* owned */
-};
-
-static void paths_done(struct paths *p)
-{
-    for (size_t i = 0; i < p->n; i++)
-        free(p->list[i]);
-    free(p->list);
-}
-
-static int add_path(struct paths *p, const char *dir, const char *name, struct avow_error *err)
-{
-    char *path = NULL;
-
-    if (p->n == FOLDER_FILES_MAX)
-        return AVOW_FAIL(err, LIMIT, "%s: more than %u files", dir, FOLDER_FILES_MAX);
-    if (p->n == p->cap) {
-        size_t cap = p->cap ? 2 * p->cap : 256;
-        char **list = realloc(p->list, cap * sizeof *list);
-
-        if (!list)
-            return AVOW_FAIL(err, NOMEM, "out of memory");
-        p->list = list;
-        p->cap = cap;
-    }
-    if (asprintf(&path, "%s%s%s", dir ? dir : "", dir ? "/" : "", name) < 0)
-        return AVOW_FAIL(err, NOMEM, "out of memory");
-    p->list[p->n++] = path;
-    return 0;
-}
-
-static int by_name(const void *a, const void *b)
-{
-    return strcmp(*(char *const *)a, *(char *const *)b);
-}
-
-/* Every regular file of a folder, by name. */
-static int add_folder(struct paths *p, const char *dir, struct avow_error *err)
-{
-    DIR *d = opendir(dir);
-    size_t first = p->n;
-    const struct dirent *e = NULL;
-    int rc = 0;
-
-    if (!d)
-        return AVOW_FAIL_SYS(err, "%s: %s", dir, strerror(errno));
-    while (rc == 0 && (e = readdir(d)) != NULL) {
-        struct stat st;
-
-        if (e->d_name[0] != '.' && fstatat(dirfd(d), e->d_name, &st, 0) == 0 && S_ISREG(st.st_mode))
-            rc = add_path(p, dir, e->d_name, err);
-    }
-    (void)closedir(d);
-    if (rc == 0 && p->n > first)
-        qsort(p->list + first, p->n - first, sizeof *p->list, by_name);
-    return rc;
-}
-
-static bool is_folder(const char *path)
-{
-    struct stat st;
-
-    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
-}
-
 static bool is_evidence(const char *path)
 {
-    avow_auto(avow_buf_done) struct avow_buf file = AVOW_BUF(AVOW_VERIFY_FILE_MAX);
+    avow_auto(avow_buf_done) struct avow_buf file = AVOW_BUF(AVOW_FILE_MAX);
 
-    return avow_verify_read(path, &file, NULL) == 0 &&
-           avow_gather_is_evidence(avow_buf_view(&file));
+    return avow_read_file(path, &file, NULL) == 0 && avow_gather_is_evidence(avow_buf_view(&file));
 }
 
 /* A folder, or two files that are evidence, are many; one piece of evidence may have several files
  * (an HCL report and a TD quote are one), but then they stand behind --with. */
 static bool is_batch(const struct avow_args *args)
 {
-    if (is_folder(args->list[0]))
+    if (avow_is_folder(args->list[0]))
         return true;
     return args->n > 1 && is_evidence(args->list[0]) && is_evidence(args->list[1]);
 }
 
-static int gather_many(struct avow_verify_setup *s, const struct avow_args *args, struct paths *p,
-                       unsigned *n_jobs, struct avow_error *err)
+static int gather_many(struct avow_verify_setup *s, const struct avow_args *args,
+                       struct avow_files *p, unsigned *n_jobs, struct avow_error *err)
 {
     char *end = NULL;
 
@@ -379,10 +253,12 @@ static int gather_many(struct avow_verify_setup *s, const struct avow_args *args
         *n_jobs = (unsigned)n;
     }
     for (size_t i = 0; i < args->n; i++)
-        AVOW_TRY(is_folder(args->list[i]) ? add_folder(p, args->list[i], err)
-                                          : add_path(p, NULL, args->list[i], err));
+        AVOW_TRY(avow_is_folder(args->list[i]) ? avow_files_folder(p, args->list[i], err)
+                                               : avow_files_add(p, NULL, args->list[i], err));
+    if (!p->n)
+        return AVOW_FAIL(err, MISSING, "%s: no file in this folder", args->list[0]);
     for (size_t i = 0; i < with.n; i++)
-        AVOW_TRY(gather_path(s->pool, &s->with, with.v[i], err));
+        AVOW_TRY(avow_verify_gather(s->pool, &s->with, with.v[i], err));
     if (s->with.tee != AVOW_TEE_NONE)
         return AVOW_FAIL(err, EXISTS, "--with: a piece of evidence beside %zu others", p->n);
     return 0;
@@ -390,7 +266,7 @@ static int gather_many(struct avow_verify_setup *s, const struct avow_args *args
 
 static int run_many(struct avow_cli *cli, struct avow_verify_setup *s, const struct avow_args *args)
 {
-    avow_auto(paths_done) struct paths p = { 0 };
+    avow_auto(avow_files_done) struct avow_files p = { 0 };
     struct avow_error err = { 0 };
     unsigned n_jobs = 0;
 
@@ -420,14 +296,16 @@ static int run(struct avow_cli *cli, const struct avow_args *args)
 const struct avow_command avow_cmd_verify = {
     .name = "verify",
     .args = "EVIDENCE... [--with FILE...]",
-    .summary = "judge evidence from files, offline",
+    .summary = "judge evidence from files",
     .help =
         "EVIDENCE is an SEV-SNP report, a TDX quote, an Azure HCL report, a bundle of avow's, or\n"
         "an envelope that another tool wrote; --with takes what belongs to it, in any order:\n"
         "certificates and CRLs (PEM or DER), certificate tables, TCB info and QE identity,\n"
         "runtime data, a TPM quote with its signature and PCR values, an event log. All of it is\n"
-        "told apart by content. Nothing is fetched. Several pieces of evidence, or a folder, are\n"
-        "judged each by itself on all cores: a line for each, or with --json one object a line.\n\n"
+        "told apart by content. What is still missing comes from the user's store (see avow\n"
+        "collateral) and, without --offline, from the vendor into it; judging never touches the\n"
+        "network. Several pieces of evidence, or a folder, are judged each by itself on all\n"
+        "cores, from the store alone: a line for each, or with --json one object a line.\n\n"
         "Without --policy: authentic, no debugging, TCB up to date; any measurement. Without a\n"
         "statement of the verifier's own, this says who made the evidence and what it claims,\n"
         "not that it is fresh.\n\n"

@@ -1,6 +1,7 @@
 /*
- * avow verify, shared by its two ways of working: one piece of evidence with everything that is
- * shown about it, and a batch of many, judged on all cores.
+ * avow verify, shared by its two ways of working (one piece of evidence with everything that is
+ * shown about it; a batch of many, judged on all cores) and by avow policy, which judges as it
+ * does.
  */
 #ifndef AVOW_CLI_VERIFY_H
 #define AVOW_CLI_VERIFY_H
@@ -8,9 +9,9 @@
 #include "attest/attest.h"
 #include "attest/pool.h"
 #include "cli/cli.h"
+#include "cli/collateral.h"
 
-#define AVOW_VERIFY_FILE_MAX (16u << 20) /* bytes of one file */
-#define AVOW_VERIFY_JOBS_MAX 256         /* threads of a batch */
+#define AVOW_VERIFY_JOBS_MAX 256 /* threads of a batch */
 
 /* What every judgement of one command has in common; read-only once it is loaded. */
 struct avow_verify_setup {
@@ -18,8 +19,10 @@ struct avow_verify_setup {
     struct avow_policy *policy;  /* owned */
     struct avow_buf policy_text; /* its canonical JSON */
     bool own_policy;             /* --policy was given */
-    struct avow_pool *pool;      /* endorsements of --with; owned */
+    struct avow_pool *pool;      /* endorsements of --with, and the store's common ones; owned */
+    struct avow_store *store;    /* or NULL; owned */
     struct avow_bundle with;     /* what --with has besides: TPM quote, PCRs, event log ... */
+    const char *member;          /* for machine pinning, or NULL; borrowed */
     int64_t now;
 };
 
@@ -30,8 +33,26 @@ struct avow_verify_item {
     struct avow_verdict verdict;
 };
 
-/* Append the file at @path ("-": standard input) to @out. -AVOW_E_SYSTEM, -AVOW_E_LIMIT. */
-AVOW_MUST_USE int avow_verify_read(const char *path, struct avow_buf *out, struct avow_error *err);
+/* Write a file whole. -AVOW_E_SYSTEM. */
+AVOW_MUST_USE int avow_verify_write(const char *path, struct avow_bytes data,
+                                    struct avow_error *err);
+/* Time (@at: as given, or NULL for now), anchors (@roots_path: simulated ones, or NULL) and an
+ * empty pool; no policy yet. @s is zeroed by the caller, and from calloc for
+ * avow_verify_setup_free. */
+AVOW_MUST_USE int avow_verify_setup_init(struct avow_verify_setup *s, const char *at,
+                                         const char *roots_path, struct avow_error *err);
+/* Take what evidence lacks from the store at @path; NULL: the user's own, which need not be there.
+ */
+AVOW_MUST_USE int avow_verify_use_store(struct avow_verify_setup *s, const char *path,
+                                        struct avow_error *err);
+/* What holds without --policy. */
+AVOW_MUST_USE int avow_verify_no_policy(struct avow_verify_setup *s, struct avow_error *err);
+void avow_verify_setup_free(struct avow_verify_setup *s);
+void avow_verify_item_free(struct avow_verify_item *i);
+
+/* Sort the file at @path into @pool and @b (attest/gather.h). Errors name the file. */
+AVOW_MUST_USE int avow_verify_gather(struct avow_pool *pool, struct avow_bundle *b,
+                                     const char *path, struct avow_error *err);
 
 /* Fill @item->bundle's gaps from the set-up's pool, then judge it. @cache: one for each
  * thread. Codes of avow_judge_bundle. */
@@ -39,10 +60,22 @@ AVOW_MUST_USE int avow_verify_judge(const struct avow_verify_setup *s, struct av
                                     struct avow_verify_cache *cache, struct avow_verify_item *item,
                                     struct avow_error *err);
 
-/* Whether a reason of the verdict is one of the checks of the evidence, and where a rule is from.
- */
+/* Ask the vendors for what @item could not be judged without, keep it in the store, and judge it
+ * anew. @past: the time of judgement was given, so that what is issued now would be too new for it
+ * (all but certificates of chips). What cannot be had leaves the verdict as it is, with a note on
+ * stderr. Codes of avow_verify_judge. */
+AVOW_MUST_USE int avow_verify_fetch(const struct avow_cli *cli, const struct avow_vendor_options *o,
+                                    const struct avow_verify_setup *s, bool past,
+                                    struct avow_verify_item *item, struct avow_error *err);
+
+#define AVOW_VERIFY_SOURCE_MAX (AVOW_SOURCE_MAX + 32)
+
+/* Whether a reason of the verdict is one of the checks of the evidence, and where a rule is from:
+ * "policy: snp.vmpl", "built-in policy: ..." without --policy, or the document that demands a
+ * check. */
 bool avow_verify_is_check(const struct avow_claims *c, const struct avow_reason *r);
-const char *avow_verify_source(const struct avow_claims *c, const struct avow_reason *r);
+void avow_verify_source(const struct avow_verify_setup *s, const struct avow_claims *c,
+                        const struct avow_reason *r, char out[AVOW_VERIFY_SOURCE_MAX]);
 /* The document of --json: docs/formats/verify.md. New reference, or NULL. */
 json_t *avow_verify_json(const struct avow_verify_setup *s, const struct avow_verify_item *item);
 /* OK, REFUSED or UNKNOWN. */

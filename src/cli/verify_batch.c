@@ -10,6 +10,7 @@
 
 #include "attest/gather.h"
 #include "cli/bar.h"
+#include "cli/files.h"
 #include "cli/verify.h"
 
 #define WINDOW 256u                   /* results that may wait for an earlier one */
@@ -81,9 +82,9 @@ static int judge_file(const struct batch *b, const char *path, struct avow_verif
                       struct avow_verify_item *item, struct avow_error *err)
 {
     avow_auto(avow_cleanup_pool) struct avow_pool *own = NULL;
-    avow_auto(avow_buf_done) struct avow_buf file = AVOW_BUF(AVOW_VERIFY_FILE_MAX);
+    avow_auto(avow_buf_done) struct avow_buf file = AVOW_BUF(AVOW_FILE_MAX);
 
-    AVOW_TRY(avow_verify_read(path, &file, err));
+    AVOW_TRY(avow_read_file(path, &file, err));
     AVOW_TRY(avow_pool_new(&own, err));
     AVOW_TRY(avow_gather_file(own, &item->bundle, avow_buf_view(&file), err));
     if (item->bundle.tee == AVOW_TEE_NONE)

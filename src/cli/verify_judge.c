@@ -1,23 +1,95 @@
-/* What both ways of avow verify do with one piece of evidence. */
+/* What all that judge evidence do with one piece of it. */
 #include <errno.h>
 #include <stdio.h>
 
+#include "attest/gather.h"
+#include "cli/collateral.h"
+#include "cli/files.h"
 #include "cli/verify.h"
 #include "verify/basis.h"
 
-int avow_verify_read(const char *path, struct avow_buf *out, struct avow_error *err)
-{
-    avow_autofclose FILE *f =
-        strcmp(path, "-") == 0 ? fdopen(dup(STDIN_FILENO), "r") : fopen(path, "re");
-    uint8_t chunk[16384];
-    size_t n = 0;
+/* What holds without a policy: authentic, no debugging, TCB up to date; any measurement. What else
+ * a site might want (VMPL, migration, SEPT_VE_DISABLE) is for a policy to say. */
+static const char vendor_policy[] =
+    "{\"az-snp\":{\"allow-migration\":true,\"measurements\":\"any\"},"
+    "\"az-tdx\":{\"allow-migration\":true,\"mrtd\":\"any\",\"require-sept-ve-disable\":false},"
+    "\"snp\":{\"allow-migration\":true,\"measurements\":\"any\",\"vmpl\":[0,1,2,3]},"
+    "\"tdx\":{\"allow-migration\":true,\"mrtd\":\"any\",\"require-sept-ve-disable\":false},"
+    "\"version\":1}";
 
-    if (!f)
+int avow_verify_no_policy(struct avow_verify_setup *s, struct avow_error *err)
+{
+    avow_buf_put_str(&s->policy_text, vendor_policy);
+    return avow_policy_parse(avow_bytes_str(vendor_policy), &s->policy, err);
+}
+
+int avow_verify_setup_init(struct avow_verify_setup *s, const char *at, const char *roots_path,
+                           struct avow_error *err)
+{
+    s->policy_text = AVOW_BUF(AVOW_POLICY_MAX);
+    s->now = avow_unix_ms() / 1000;
+    if (at && avow_parse_time(at, &s->now) < 0)
+        return AVOW_FAIL(err, FORMAT, "--at: \"%s\" is not a time", at);
+    avow_anchors_builtin(&s->anchors);
+    if (roots_path)
+        AVOW_TRY(avow_roots_load(roots_path, &s->anchors, err));
+    return avow_pool_new(&s->pool, err);
+}
+
+int avow_verify_use_store(struct avow_verify_setup *s, const char *path, struct avow_error *err)
+{
+    avow_autofree char *own = NULL;
+
+    if (path)
+        AVOW_TRY(avow_store_open(path, AVOW_STORE_READ, &s->store, err));
+    else if (avow_store_default_path(&own, NULL) < 0 || !own || access(own, F_OK) < 0)
+        return 0;
+    else
+        AVOW_TRY(avow_store_open(own, AVOW_STORE_READ, &s->store, err));
+    return avow_store_fill_common(s->store, s->now, s->pool, err);
+}
+
+void avow_verify_setup_free(struct avow_verify_setup *s)
+{
+    if (!s)
+        return;
+    avow_policy_free(s->policy);
+    avow_buf_done(&s->policy_text);
+    avow_pool_free(s->pool);
+    if (s->store)
+        avow_store_close(s->store);
+    avow_bundle_done(&s->with);
+    free(s);
+}
+
+void avow_verify_item_free(struct avow_verify_item *i)
+{
+    if (!i)
+        return;
+    avow_bundle_done(&i->bundle);
+    free(i);
+}
+
+int avow_verify_gather(struct avow_pool *pool, struct avow_bundle *b, const char *path,
+                       struct avow_error *err)
+{
+    avow_auto(avow_buf_done) struct avow_buf file = AVOW_BUF(AVOW_FILE_MAX);
+    int rc = 0;
+
+    AVOW_TRY(avow_read_file(path, &file, err));
+    rc = avow_gather_file(pool, b, avow_buf_view(&file), err);
+    if (rc < 0)
+        (void)avow_error_prefix(err, "%s", path);
+    return rc;
+}
+
+int avow_verify_write(const char *path, struct avow_bytes data, struct avow_error *err)
+{
+    avow_autofclose FILE *f = fopen(path, "we");
+
+    if (!f || fwrite(data.data, 1, data.len, f) != data.len || fflush(f) != 0)
         return AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno));
-    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-        if (avow_buf_put(out, chunk, n) < 0)
-            return AVOW_FAIL(err, LIMIT, "%s: more than %u bytes", path, AVOW_VERIFY_FILE_MAX);
-    return ferror(f) ? AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno)) : 0;
+    return 0;
 }
 
 /* One that @b lacks and @from has; what the file itself brought stays. */
@@ -41,6 +113,21 @@ static int add_with(struct avow_bundle *b, const struct avow_bundle *with, struc
     return 0;
 }
 
+/* What the store has of this very machine; what belongs to none is in the pool. */
+static int complete_from(struct avow_store *store, int64_t now, struct avow_bundle *b,
+                         struct avow_error *err)
+{
+    avow_auto(avow_cleanup_pool) struct avow_pool *pool = NULL;
+    struct avow_need need = { 0 };
+
+    AVOW_TRY(avow_need_of(b, &need, err));
+    if (need.hardware == AVOW_TEE_NONE || need.has_leaf)
+        return 0;
+    AVOW_TRY(avow_pool_new(&pool, err));
+    AVOW_TRY(avow_store_fill(store, &need, pool, err));
+    return avow_pool_complete(pool, now, b, err);
+}
+
 int avow_verify_judge(const struct avow_verify_setup *s, struct avow_pool *own,
                       struct avow_verify_cache *cache, struct avow_verify_item *item,
                       struct avow_error *err)
@@ -48,6 +135,7 @@ int avow_verify_judge(const struct avow_verify_setup *s, struct avow_pool *own,
     const struct avow_judge_in in = {
         .anchors = &s->anchors,
         .policy = s->policy,
+        .member = s->member,
         .unbound_ok = true,
         .now = s->now,
         .cache = cache,
@@ -56,6 +144,8 @@ int avow_verify_judge(const struct avow_verify_setup *s, struct avow_pool *own,
     AVOW_TRY(add_with(&item->bundle, &s->with, err));
     if (own)
         AVOW_TRY(avow_pool_complete(own, s->now, &item->bundle, err));
+    if (s->store)
+        AVOW_TRY(complete_from(s->store, s->now, &item->bundle, err));
     AVOW_TRY(avow_pool_complete(s->pool, s->now, &item->bundle, err));
     return avow_judge_bundle(&in, &item->bundle, &item->claims, &item->verdict, err);
 }
@@ -89,40 +179,47 @@ static json_t *tcb_status_json(const struct avow_claims *c)
     return j;
 }
 
-/* What speaks against it: reasons that failed or could not be evaluated. */
-static json_t *reasons_json(const struct avow_verdict *v)
+static const char *state_of(const struct avow_reason *r)
 {
-    avow_autojson json_t *list = json_array();
-
-    for (uint32_t i = 0; i < v->n_reasons && i < AVOW_REASONS_MAX; i++) {
-        const struct avow_reason *r = &v->reasons[i];
-
-        if (!r->passed &&
-            json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "code", r->code, "state",
-                                                  r->ran ? "failed" : "not-run", "text", r->text,
-                                                  "hint", avow_check_hint(r->code))) < 0)
-            return NULL;
-    }
-    return avow_steal(&list);
+    return !r->ran ? "not-run" : r->passed ? "passed" : "failed";
 }
 
-/* Every rule that was applied, with where it comes from: of the policy, or of the channel. */
-static json_t *rules_json(const struct avow_verify_item *item)
+/* What speaks against it: reasons that failed or could not be evaluated. */
+static json_t *reasons_json(const struct avow_verify_setup *s, const struct avow_verify_item *item)
 {
     const struct avow_verdict *v = &item->verdict;
     avow_autojson json_t *list = json_array();
 
     for (uint32_t i = 0; i < v->n_reasons && i < AVOW_REASONS_MAX; i++) {
         const struct avow_reason *r = &v->reasons[i];
+        char source[AVOW_VERIFY_SOURCE_MAX];
+
+        avow_verify_source(s, &item->claims, r, source);
+        if (!r->passed &&
+            json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s, s:s}", "code", r->code,
+                                                  "state", state_of(r), "text", r->text, "hint",
+                                                  avow_check_hint(r->code), "source", source)) < 0)
+            return NULL;
+    }
+    return avow_steal(&list);
+}
+
+/* Every rule that was applied, with where it comes from: a key of the policy, or the channel. */
+static json_t *rules_json(const struct avow_verify_setup *s, const struct avow_verify_item *item)
+{
+    const struct avow_verdict *v = &item->verdict;
+    avow_autojson json_t *list = json_array();
+
+    for (uint32_t i = 0; i < v->n_reasons && i < AVOW_REASONS_MAX; i++) {
+        const struct avow_reason *r = &v->reasons[i];
+        char source[AVOW_VERIFY_SOURCE_MAX];
 
         if (avow_verify_is_check(&item->claims, r))
             continue;
+        avow_verify_source(s, &item->claims, r, source);
         if (json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:s}", "code", r->code, "state",
-                                                  !r->ran     ? "not-run"
-                                                  : r->passed ? "passed"
-                                                              : "failed",
-                                                  "text", r->text, "source",
-                                                  avow_verify_source(&item->claims, r))) < 0)
+                                                  state_of(r), "text", r->text, "source", source)) <
+            0)
             return NULL;
     }
     return avow_steal(&list);
@@ -136,25 +233,31 @@ bool avow_verify_is_check(const struct avow_claims *c, const struct avow_reason 
     return false;
 }
 
-const char *avow_verify_source(const struct avow_claims *c, const struct avow_reason *r)
+void avow_verify_source(const struct avow_verify_setup *s, const struct avow_claims *c,
+                        const struct avow_reason *r, char out[AVOW_VERIFY_SOURCE_MAX])
 {
-    const char *basis = NULL;
+    const char *basis = avow_check_basis(c->tee, r->code);
 
-    basis = avow_check_basis(c->tee, r->code);
-    return *basis ? basis : "policy";
+    if (*r->source)
+        snprintf(out, AVOW_VERIFY_SOURCE_MAX, "%s: %s",
+                 s->own_policy ? "policy" : "built-in policy", r->source);
+    else
+        snprintf(out, AVOW_VERIFY_SOURCE_MAX, "%s", *basis ? basis : "verdict");
 }
 
 json_t *avow_verify_json(const struct avow_verify_setup *s, const struct avow_verify_item *item)
 {
     const struct avow_claims *c = &item->claims;
     const struct avow_verdict *v = &item->verdict;
+    const struct avow_policy_pins pins = avow_policy_pins(s->policy, c->tee, s->member);
 
-    return json_pack("{s:s, s:b, s:s, s:b, s:o, s:s, s:b, s:o, s:o, s:o, s:b, s:I}", "type",
+    return json_pack("{s:s, s:b, s:s, s:b, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:b, s:I}", "type",
                      "avow/verify/2", "authentic", c->authentic ? 1 : 0, "tee",
                      avow_tee_name(v->tee), "simulated", c->simulated ? 1 : 0, "tcb_status",
                      tcb_status_json(c), "verdict",
                      avow_verdict_accepts(v) ? "accepted" : "refused", "undecided",
-                     avow_verdict_undecided(v) ? 1 : 0, "reasons", reasons_json(v), "rules",
-                     rules_json(item), "claims", avow_claims_json(c), "policy_given",
-                     s->own_policy ? 1 : 0, "at", (json_int_t)s->now);
+                     avow_verdict_undecided(v) ? 1 : 0, "reasons", reasons_json(s, item), "rules",
+                     rules_json(s, item), "claims", avow_claims_json(c), "policy_pins",
+                     avow_policy_pins_json(&pins), "policy_given", s->own_policy ? 1 : 0, "at",
+                     (json_int_t)s->now);
 }

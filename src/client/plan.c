@@ -307,10 +307,16 @@ static int load_env(struct loader *l, json_t *section)
     return l->plan->env ? 0 : AVOW_FAIL(l->err, NOMEM, "out of memory");
 }
 
-static int finish_policy(const json_t *doc, struct avow_policy **out, struct avow_buf *canonical,
-                         struct avow_error *err)
+/* What is wrong is said with the place in @y where it stands. */
+static int finish_policy(const struct avow_yaml *y, const json_t *doc, struct avow_policy **out,
+                         struct avow_buf *canonical, struct avow_error *err)
 {
-    AVOW_TRY(avow_policy_from_json(doc, out, err));
+    struct avow_error why = { 0 };
+    const json_t *at = NULL;
+    int rc = avow_policy_read(doc, out, &at, &why);
+
+    if (rc < 0)
+        return avow_yaml_fail(y, at, rc, err, "%s", why.text);
     return canonical ? avow_json_canonical(doc, canonical, err) : 0;
 }
 
@@ -318,29 +324,22 @@ int avow_policy_load(const char *path, struct avow_policy **out, struct avow_buf
                      struct avow_error *err)
 {
     avow_auto(avow_cleanup_yaml) struct avow_yaml *y = NULL;
-    int rc = 0;
 
     AVOW_TRY(avow_yaml_load_file(path, &any_map, &y, err));
-    rc = finish_policy(avow_yaml_value(y), out, canonical, err);
-    if (rc < 0)
-        (void)avow_error_prefix(err, "%s", path);
-    return rc;
+    return finish_policy(y, avow_yaml_value(y), out, canonical, err);
 }
 
 static int load_policy(struct loader *l, const json_t *value)
 {
     struct avow_plan *p = l->plan;
     avow_autofree char *path = NULL;
-    struct avow_error inner = { 0 };
 
     p->policy_text = AVOW_BUF(AVOW_POLICY_MAX);
     if (json_is_string(value)) {
         AVOW_TRY(file_at(l, value, "policy", &path));
         return avow_policy_load(path, &p->policy, &p->policy_text, l->err);
     }
-    if (finish_policy(value, &p->policy, &p->policy_text, &inner) < 0)
-        return avow_yaml_fail(l->yaml, value, inner.code, l->err, "policy: %s", inner.text);
-    return 0;
+    return finish_policy(l->yaml, value, &p->policy, &p->policy_text, l->err);
 }
 
 int avow_roots_load(const char *path, struct avow_anchors *anchors, struct avow_error *err)

@@ -173,3 +173,18 @@ void avow_printable(char *text)
         if (*p < ' ' || *p > '~')
             *p = '?';
 }
+
+int avow_url_decode(const char *text, struct avow_buf *out, struct avow_error *err)
+{
+    for (const char *p = text; *p; p++) {
+        int hi = *p == '%' ? avow_hex_digit(p[1]) : 0;
+        int lo = *p == '%' && hi >= 0 ? avow_hex_digit(p[2]) : 0;
+
+        if (hi < 0 || lo < 0)
+            return AVOW_FAIL(err, FORMAT, "%% without two hex digits at byte %zu",
+                             (size_t)(p - text));
+        avow_buf_put_u8(out, *p == '%' ? (uint8_t)(hi << 4 | lo) : (uint8_t)*p);
+        p += *p == '%' ? 2 : 0;
+    }
+    return avow_buf_ok(out, err);
+}

@@ -29,4 +29,7 @@ AVOW_MUST_USE int avow_unb64url_put(struct avow_buf *out, struct avow_bytes text
  * certificates) that end up on a terminal or in JSON. */
 void avow_printable(char *text);
 
+/* Undo %XX (RFC 3986); "+" stays. Appends to @out. -AVOW_E_FORMAT, -AVOW_E_LIMIT. */
+AVOW_MUST_USE int avow_url_decode(const char *text, struct avow_buf *out, struct avow_error *err);
+
 #endif

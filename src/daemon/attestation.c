@@ -86,7 +86,7 @@ int avow_identity_quote(struct avow_identity *id, struct avow_metrics *metrics,
     q->bundle = AVOW_BUF(AVOW_BUNDLE_MAX);
     AVOW_TRY(avow_buf_put_bytes(&q->statement, statement) < 0 ? avow_buf_ok(&q->statement, err)
                                                               : 0);
-    if (avow_pool_submit(id->quoter, make_quote, on_made, q) < 0)
+    if (avow_workers_submit(id->quoter, make_quote, on_made, q) < 0)
         return AVOW_FAIL(err, BUSY, "too much work at once");
     id->n_quotes++;
     q = NULL; /* on_made's */

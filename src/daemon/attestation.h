@@ -8,8 +8,8 @@
 #define AVOW_DAEMON_ATTESTATION_H
 
 #include "daemon/http.h"
-#include "daemon/pool.h"
 #include "daemon/rate.h"
+#include "daemon/workers.h"
 #include "obs/metrics.h"
 #include "source/source.h"
 
@@ -22,9 +22,9 @@ struct avow_identity {
     const struct avow_leaf *leaf;
     struct avow_source *source;
     struct avow_rate quotes;
-    struct avow_pool *quoter; /* one thread: a source serves one at a time, and may take its time,
-                                 which the loop, that keeps the links alive, has not */
-    unsigned n_quotes;        /* waiting for it */
+    struct avow_workers *quoter; /* one thread: a source serves one at a time, and may take its
+                                 time, which the loop, that keeps the links alive, has not */
+    unsigned n_quotes;           /* waiting for it */
 };
 
 /*

@@ -12,6 +12,7 @@
 
 #include "codec/yaml.h"
 #include "source/source.h"
+#include "store/store.h"
 
 #define FILE_MAX (1u << 20)
 #define PASSWD_BUFFER 16384
@@ -56,6 +57,7 @@ static const struct avow_schema_key keys[] = {
     { "authorized-clients", &text, false },
     { "policy", &text, false },
     { "simulated-roots", &text, false },
+    { "collateral", &text, false },
     { "job-user", &text, false },
     { "shell", &text, false },
     { "preload", &text, false },
@@ -75,6 +77,7 @@ void avow_config_done(struct avow_config *cfg)
     free(cfg->listen_nodes);
     free(cfg->listen_metrics);
     free(cfg->state_dir);
+    free(cfg->collateral);
     free(cfg->tee_kind);
     free(cfg->tee_dir);
     free(cfg->tee_qgs);
@@ -125,6 +128,7 @@ static int take_texts(const json_t *j, struct avow_config *cfg, struct avow_erro
         take_text(j, "authorized-clients", AVOW_CONFIG_CLIENTS, &cfg->authorized_clients, err));
     AVOW_TRY(take_text(j, "policy", NULL, &cfg->policy, err));
     AVOW_TRY(take_text(j, "simulated-roots", NULL, &cfg->simulated_roots, err));
+    AVOW_TRY(take_text(j, "collateral", NULL, &cfg->collateral, err));
     AVOW_TRY(take_text(j, "shell", NULL, &cfg->shell, err));
     return take_text(j, "preload", NULL, &cfg->preload, err);
 }
@@ -354,6 +358,7 @@ int avow_clients_load(const char *path, struct avow_clients *out, struct avow_er
 int avow_config_check(const struct avow_config *cfg, struct avow_error *err)
 {
     avow_auto(avow_cleanup_policy) struct avow_policy *policy = NULL;
+    avow_auto(avow_cleanup_store) struct avow_store *store = NULL;
     avow_autofree struct avow_clients *clients = calloc(1, sizeof *clients);
     struct avow_anchors anchors;
 
@@ -361,5 +366,8 @@ int avow_config_check(const struct avow_config *cfg, struct avow_error *err)
         return AVOW_FAIL(err, NOMEM, "out of memory");
     AVOW_TRY(avow_clients_load(cfg->authorized_clients, clients, err));
     AVOW_TRY(avow_config_policy(cfg->policy, &policy, err));
-    return avow_config_anchors(cfg->simulated_roots, &anchors, err);
+    AVOW_TRY(avow_config_anchors(cfg->simulated_roots, &anchors, err));
+    if (cfg->collateral)
+        AVOW_TRY(avow_store_open(cfg->collateral, AVOW_STORE_READ, &store, err));
+    return 0;
 }

@@ -40,6 +40,7 @@ struct avow_config {
     char *authorized_clients;
     char *policy;          /* the operator's minimum, or NULL */
     char *simulated_roots; /* PEM, or NULL */
+    char *collateral;      /* store of what this node's evidence is judged with, or NULL */
     char *shell;
     char *preload;
     int job_uid, job_gid; /* -1: stay */

@@ -23,7 +23,7 @@ struct avow_metrics;
 struct avow_peers;
 struct avow_policy;
 struct avow_anchors;
-struct avow_pool;
+struct avow_workers;
 
 #define AVOW_FORMATIONS_MAX 32       /* of all clients */
 #define AVOW_FORMATIONS_CLIENT_MAX 8 /* of one client, besides those that its jobs use */
@@ -35,7 +35,7 @@ struct avow_formations_config {
     struct event_base *base;
     struct avow_http *http; /* routes are registered on it */
     struct avow_peers *peers;
-    struct avow_pool *pool;
+    struct avow_workers *pool;
     struct avow_identity *identity;
     struct avow_metrics *metrics;
     const struct avow_anchors *anchors;

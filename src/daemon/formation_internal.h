@@ -10,9 +10,9 @@
 #include "daemon/formation.h"
 #include "daemon/http.h"
 #include "daemon/peer.h"
-#include "daemon/pool.h"
 #include "daemon/proposal.h"
 #include "daemon/quiet.h"
+#include "daemon/workers.h"
 #include "policy/verdict.h"
 #include "verify/cache.h"
 
@@ -93,7 +93,7 @@ struct avow_formation {
  */
 struct avow_caches {
     pthread_mutex_t lock; /* protects the rest */
-    struct avow_verify_cache *idle[AVOW_POOL_THREADS_MAX];
+    struct avow_verify_cache *idle[AVOW_WORKERS_THREADS_MAX];
     size_t n_idle;
 };
 

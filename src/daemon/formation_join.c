@@ -149,7 +149,7 @@ static int propose(struct avow_formations *fs, struct avow_call *c, struct avow_
     AVOW_TRY(avow_proposal_parse(avow_call_json(c), id->name, avow_source_ops(id->source)->tee,
                                  &f->proposal, err));
     AVOW_TRY(make_room(fs, f, err));
-    if (avow_pool_submit(fs->cfg.pool, resolve_all, on_resolved, f) < 0)
+    if (avow_workers_submit(fs->cfg.pool, resolve_all, on_resolved, f) < 0)
         return AVOW_FAIL(err, BUSY, "too much work at once");
     avow_formation_ref(f);
     return 0;

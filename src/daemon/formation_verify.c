@@ -50,7 +50,7 @@ static struct avow_verify_cache *take_cache(struct avow_caches *all)
 static void give_cache(struct avow_caches *all, struct avow_verify_cache *take_c)
 {
     pthread_mutex_lock(&all->lock);
-    if (take_c && all->n_idle < AVOW_POOL_THREADS_MAX) {
+    if (take_c && all->n_idle < AVOW_WORKERS_THREADS_MAX) {
         all->idle[all->n_idle++] = take_c;
         take_c = NULL;
     }
@@ -262,7 +262,7 @@ static int start(struct avow_formation *f, struct avow_call *c, struct avow_judg
         struct avow_judged *j = &f->judged[i];
 
         j->formation = avow_formation_ref(f);
-        if (avow_pool_submit(f->all->cfg.pool, on_work, on_done, j) < 0) {
+        if (avow_workers_submit(f->all->cfg.pool, on_work, on_done, j) < 0) {
             /* those under way end it */
             AVOW_FAIL(&j->err, BUSY, "too much to verify at once");
             avow_formation_unref(f);

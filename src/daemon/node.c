@@ -8,10 +8,11 @@
 #include "daemon/jobs.h"
 #include "daemon/log.h"
 #include "daemon/peer.h"
-#include "daemon/pool.h"
 #include "daemon/quiet.h"
 #include "daemon/status.h"
+#include "daemon/workers.h"
 #include "fabric/broker.h"
+#include "store/store.h"
 
 #define REQUEST_FAILED "method=%s route=%s status=%d code=%s text=\"%s\""
 
@@ -22,10 +23,11 @@ struct avow_node {
     struct avow_clients clients;
     struct avow_anchors anchors;
     struct avow_policy *minimum;
+    struct avow_store *collateral; /* or NULL */
     struct avow_identity identity;
     struct avow_metrics *metrics;
     struct avow_http *http;
-    struct avow_pool *pool;
+    struct avow_workers *pool;
     struct avow_peers *peers;
     struct avow_broker *broker;
     struct avow_attestation *attestation;
@@ -107,6 +109,12 @@ static void on_refresh(void *ctx)
     avow_metrics_set(n->metrics, "fabric_connections", help, "kind=timeouts", (double)s->timeouts);
 }
 
+/* In the quoter's thread. What the store lacks is left missing: who judges says so. */
+static int endorse(void *ctx, struct avow_bundle *b, struct avow_error *err)
+{
+    return avow_store_complete(ctx, time(NULL), b, err);
+}
+
 /* Who we are and whom we trust. */
 static int make_identity(struct avow_node *n, struct avow_error *err)
 {
@@ -124,6 +132,10 @@ static int make_identity(struct avow_node *n, struct avow_error *err)
     AVOW_TRY(avow_config_policy(cfg->policy, &n->minimum, err));
     AVOW_TRY(avow_leaf_new(cfg->name, &n->leaf, err));
     AVOW_TRY(avow_source_open_with(cfg->tee_kind, &tee, &n->identity.source, err));
+    if (cfg->collateral) {
+        AVOW_TRY(avow_store_open(cfg->collateral, AVOW_STORE_READ, &n->collateral, err));
+        avow_source_endorse(n->identity.source, endorse, n->collateral);
+    }
     n->identity.name = cfg->name;
     n->identity.leaf = n->leaf;
     avow_rate_init(&n->identity.quotes, cfg->quote_rate, avow_now_ns());
@@ -153,8 +165,8 @@ static int make_ports(struct avow_node *n, struct avow_error *err)
     AVOW_TRY(avow_http_new(&http, &n->http, err));
     AVOW_TRY(avow_peers_new(&peers, &n->peers, err));
     AVOW_TRY(avow_broker_new(n->base, &events, &n->broker, err));
-    AVOW_TRY(avow_pool_new(n->base, 1, &n->identity.quoter, err));
-    return avow_pool_new(n->base, 0, &n->pool, err);
+    AVOW_TRY(avow_workers_new(n->base, 1, &n->identity.quoter, err));
+    return avow_workers_new(n->base, 0, &n->pool, err);
 }
 
 static int make_services(struct avow_node *n, struct avow_error *err)
@@ -263,8 +275,8 @@ void avow_node_free(struct avow_node *n)
     avow_jobs_free(n->jobs);
     n->jobs = NULL;
     /* users before what they use; the pools report to formations, formations answer calls */
-    avow_pool_free(n->pool);
-    avow_pool_free(n->identity.quoter);
+    avow_workers_free(n->pool);
+    avow_workers_free(n->identity.quoter);
     avow_formations_free(n->formations);
     avow_broker_free(n->broker);
     avow_peers_free(n->peers);
@@ -273,6 +285,8 @@ void avow_node_free(struct avow_node *n)
     avow_attestation_free(n->attestation);
     avow_metrics_free(n->metrics);
     avow_source_free(n->identity.source);
+    if (n->collateral)
+        avow_store_close(n->collateral);
     avow_policy_free(n->minimum);
     /* libevent lets go of TLS connections from its loop */
     event_base_loop(n->base, EVLOOP_NONBLOCK);

@@ -96,3 +96,17 @@ int avow_snp_parse(struct avow_bytes report, struct avow_snp_report *out, struct
     out->reserved = first_reserved(report, out->version);
     return 0;
 }
+
+const char *avow_snp_product(const struct avow_snp_report *r)
+{
+    uint8_t model = r->cpuid_model;
+
+    if (r->cpuid_family == 0x19)
+        return model <= 0x0F                    ? "Milan"
+               : model >= 0x10 && model <= 0x1F ? "Genoa"
+               : model >= 0xA0 && model <= 0xAF ? "Genoa" /* Bergamo, Siena */
+                                                : NULL;
+    if (r->cpuid_family == 0x1A && model <= 0x11)
+        return "Turin";
+    return NULL;
+}

@@ -135,4 +135,8 @@ struct avow_snp_report {
 AVOW_MUST_USE int avow_snp_parse(struct avow_bytes report, struct avow_snp_report *out,
                                  struct avow_error *err);
 
+/* The product line of the report's CPUID ("Milan", "Genoa", "Turin"; PPRs of families 19h and 1Ah);
+ * NULL if it is not known, as in every report of version 2. Static storage. */
+const char *avow_snp_product(const struct avow_snp_report *r);
+
 #endif

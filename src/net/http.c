@@ -255,6 +255,7 @@ int avow_http(const struct avow_http_request *rq, struct avow_http_reply *out,
     struct avow_error own = { 0 };
     avow_auto(transfer_done) struct transfer t = { .rq = rq, .reply = out, .err = &own };
     CURLcode result = CURLE_OK;
+    curl_off_t connected = 0;
     int rc = 0;
 
     *out = (struct avow_http_reply){ .body =
@@ -264,6 +265,8 @@ int avow_http(const struct avow_http_request *rq, struct avow_http_reply *out,
     rc = prepare(&t);
     if (rc == 0)
         rc = drive(&t, &result);
+    if (t.easy && curl_easy_getinfo(t.easy, CURLINFO_CONNECT_TIME_T, &connected) == CURLE_OK)
+        out->connected = connected > 0;
     if (rc == 0 && result != CURLE_OK)
         rc = translate(&t, result);
     if (rc < 0)
@@ -297,29 +300,6 @@ bool avow_http_transient(long status)
 {
     return status == 408 || status == 425 || status == 429 || status == 500 || status == 502 ||
            status == 503 || status == 504;
-}
-
-static int hex_digit(char c)
-{
-    return c >= '0' && c <= '9'   ? c - '0'
-           : c >= 'a' && c <= 'f' ? c - 'a' + 10
-           : c >= 'A' && c <= 'F' ? c - 'A' + 10
-                                  : -1;
-}
-
-int avow_url_decode(const char *text, struct avow_buf *out, struct avow_error *err)
-{
-    for (const char *p = text; *p; p++) {
-        int hi = *p == '%' ? hex_digit(p[1]) : 0;
-        int lo = *p == '%' && hi >= 0 ? hex_digit(p[2]) : 0;
-
-        if (hi < 0 || lo < 0)
-            return AVOW_FAIL(err, FORMAT, "%% without two hex digits at byte %zu",
-                             (size_t)(p - text));
-        avow_buf_put_u8(out, *p == '%' ? (uint8_t)(hi << 4 | lo) : (uint8_t)*p);
-        p += *p == '%' ? 2 : 0;
-    }
-    return avow_buf_ok(out, err);
 }
 
 int avow_url_host(const char *url, char *out, size_t size, struct avow_error *err)

@@ -36,6 +36,7 @@ struct avow_http_reply {
     struct avow_buf body;
     struct avow_buf headers; /* "name: value\n", names in lower case; NUL-terminated text */
     int64_t retry_after_ms;  /* what Retry-After asks for; -1 if it is not there */
+    bool connected;          /* a server was reached, whatever came of it */
 };
 void avow_http_reply_done(struct avow_http_reply *r);
 
@@ -54,9 +55,6 @@ bool avow_http_header(const struct avow_http_reply *r, const char *name, struct 
 
 /* Whether asking again later can help: 408, 425, 429, 500, 502, 503, 504. */
 bool avow_http_transient(long status);
-
-/* Undo %XX (RFC 3986); "+" stays. Appends to @out. -AVOW_E_FORMAT. */
-AVOW_MUST_USE int avow_url_decode(const char *text, struct avow_buf *out, struct avow_error *err);
 
 /* "https://host:port/path" -> "host:port". -AVOW_E_FORMAT; -AVOW_E_LIMIT over @size. */
 AVOW_MUST_USE int avow_url_host(const char *url, char *out, size_t size, struct avow_error *err);

@@ -54,12 +54,19 @@ int avow_http_retry(const struct avow_http_request *rq, struct avow_retry *retry
     for (retry->n_tries = 1;; retry->n_tries++) {
         struct avow_http_request one = *rq;
         struct avow_error why = { 0 };
-        int64_t left = until - now_ms();
+        int64_t began = now_ms();
+        int64_t left = 0;
         int64_t wait = 0;
         int rc = 0;
 
+        if (retry->before)
+            AVOW_TRY(retry->before(retry->ctx, err));
+        until += now_ms() - began;
+        left = until - now_ms();
         one.timeout_ms = left < 1 ? 1 : left < each ? (uint32_t)left : each;
         rc = avow_http(&one, out, &why);
+        if (retry->after)
+            retry->after(retry->ctx, out->connected);
         if (!again_helps(rc, out) || retry->n_tries >= retry->backoff.tries)
             return rc < 0 ? AVOW_FAIL_CODE(err, rc, "%s", why.text) : 0;
         wait = delay(retry, out, rc);

@@ -1,10 +1,7 @@
 #include "policy/azure.h"
 
+#include <stdio.h>
 #include <strings.h>
-
-#include "codec/text.h"
-
-const char *const azure_keys[] = { "pcrs", "require-secure-boot", "allow-console", "vm-ids", NULL };
 
 void azure_done(struct azure_rules *r)
 {
@@ -29,31 +26,11 @@ static int read_register(const char *key, unsigned *out)
     return i < AVOW_PCRS ? 0 : -AVOW_E_FORMAT;
 }
 
-static int read_pcr(struct azure_rules *r, const char *key, const json_t *pcrs,
-                    struct avow_error *err)
+static int read_pcrs(const json_t *section, const struct policy_key *k, void *out,
+                     struct avow_error *err)
 {
-    json_t *list = NULL;
-    json_t *item = NULL;
-    unsigned i = 0;
-    size_t k = 0;
-
-    if (read_register(key, &i) < 0)
-        return AVOW_FAIL(err, FORMAT, "\"pcrs\": \"%s\" is not 0 to %u", key, AVOW_PCRS - 1);
-    AVOW_TRY(avow_json_get_array(pcrs, key, AVOW_POLICY_PCR_VALUES_MAX, &list, err));
-    if (json_array_size(list) == 0)
-        return AVOW_FAIL(err, FORMAT, "\"pcrs\": \"%s\" is empty: nothing could be accepted", key);
-    json_array_foreach(list, k, item)
-        if (!json_is_string(item) ||
-            avow_unhex(json_string_value(item), r->pcr[i][k], AVOW_PCR_LEN) < 0)
-            return AVOW_FAIL(err, FORMAT, "\"pcrs\": \"%s\"[%zu] is not %u bytes in hex", key, k,
-                             AVOW_PCR_LEN);
-    r->n_pcr[i] = json_array_size(list);
-    r->pcr_mask |= 1u << i;
-    return 0;
-}
-
-static int read_pcrs(const json_t *pcrs, struct azure_rules *r, struct avow_error *err)
-{
+    const json_t *pcrs = json_object_get(section, k->name);
+    struct value_set *sets = out;
     const char *key = NULL;
     json_t *item = NULL;
 
@@ -61,60 +38,57 @@ static int read_pcrs(const json_t *pcrs, struct azure_rules *r, struct avow_erro
         return 0;
     if (!json_is_object(pcrs))
         return AVOW_FAIL(err, FORMAT, "\"pcrs\" is not an object");
-    json_object_foreach((json_t *)(uintptr_t)pcrs, key, item)
-        AVOW_TRY(read_pcr(r, key, pcrs, err));
+    json_object_foreach((json_t *)(uintptr_t)pcrs, key, item) {
+        unsigned i = 0;
+
+        if (read_register(key, &i) < 0)
+            return AVOW_FAIL(err, FORMAT, "\"pcrs\": \"%s\" is not 0 to %u", key, AVOW_PCRS - 1);
+        if (values_read(pcrs, key, AVOW_PCR_LEN, true, &sets[i], err) < 0)
+            return avow_error_prefix(err, "\"pcrs\"");
+    }
     return 0;
 }
 
-static int read_vm_ids(const json_t *section, struct azure_rules *r, struct avow_error *err)
+static int read_vm_ids(const json_t *section, const struct policy_key *k, void *out,
+                       struct avow_error *err)
 {
-    json_t *list = NULL;
-    json_t *item = NULL;
-    size_t i = 0;
-
-    if (!json_object_get(section, "vm-ids"))
-        return 0;
-    AVOW_TRY(avow_json_get_array(section, "vm-ids", AVOW_POLICY_VM_IDS_MAX, &list, err));
-    if (json_array_size(list) == 0)
-        return AVOW_FAIL(err, FORMAT, "\"vm-ids\" is empty: nothing could be accepted");
-    json_array_foreach(list, i, item)
-        if (!json_is_string(item))
-            return AVOW_FAIL(err, FORMAT, "\"vm-ids\"[%zu] is not a string", i);
-    r->vm_ids = json_incref(list);
-    return 0;
+    return keys_strings(section, k->name, AVOW_POLICY_VM_IDS_MAX, AVOW_VM_ID_MAX, false, out, err);
 }
 
-int azure_read(const json_t *section, struct azure_rules *r, struct avow_error *err)
+#define AT(member) offsetof(struct azure_rules, member)
+
+const struct policy_key azure_keys[] = {
+    { "pcrs", read_pcrs, AT(pcr), 0, "any" },
+    { "require-secure-boot", keys_bool, AT(require_secure_boot), 0, "false" },
+    { "require-tpm-persisted", keys_bool, AT(require_tpm_persisted), 0, "false" },
+    { "require-event-log", keys_bool, AT(require_event_log), 0, "false" },
+    { "allow-console", keys_bool, AT(allow_console), 0, "true" },
+    { "vm-ids", read_vm_ids, AT(vm_ids), 0, "any" },
+    { NULL, NULL, 0, 0, NULL },
+};
+
+int azure_read(const json_t *doc, const char *name, struct azure_rules *r, const json_t **at,
+               struct avow_error *err)
 {
-    memset(r, 0, sizeof *r);
     r->allow_console = true;
-    if (!section)
-        return 0;
-    AVOW_TRY(avow_json_opt_bool(section, "require-secure-boot", &r->require_secure_boot, err));
-    AVOW_TRY(avow_json_opt_bool(section, "allow-console", &r->allow_console, err));
-    AVOW_TRY(read_pcrs(json_object_get(section, "pcrs"), r, err));
-    return read_vm_ids(section, r, err);
+    return keys_read(doc, name, azure_keys, &r->section, r, at, err);
 }
 
 /* ---- appraising ---- */
 
 static void appraise_pcr(const struct azure_rules *r, unsigned i, const struct avow_claims *c,
-                         struct avow_verdict *v)
+                         int64_t now, struct avow_verdict *v)
 {
-    char hex[20];
-    bool found = false;
+    char what[16];
 
+    avow_verdict_from(v, "%s.pcrs.%u", r->section.name, i);
     if (!c->vtpm.quoted || !(c->vtpm.pcr_mask >> i & 1)) {
         (void)avow_verdict_missing(v, "pcrs", "PCR %u is pinned, and no TPM quote says its value",
                                    i);
         return;
     }
-    for (size_t k = 0; k < r->n_pcr[i]; k++)
-        found =
-            found || avow_bytes_equal(AVOW_BYTES_OF(r->pcr[i][k]), AVOW_BYTES_OF(c->vtpm.pcr[i]));
-    avow_hex(AVOW_BYTES(c->vtpm.pcr[i], 8), hex);
-    (void)avow_verdict_add(v, "pcrs", found, "PCR %u %s.. is %samong the %zu allowed", i, hex,
-                           found ? "" : "not ", r->n_pcr[i]);
+    snprintf(what, sizeof what, "PCR %u", i);
+    values_appraise(&r->pcr[i], "pcrs", what, AVOW_BYTES_OF(c->vtpm.pcr[i]), now, v);
 }
 
 /* A paravisor writes a VM's id now in upper case, now in lower. */
@@ -129,26 +103,39 @@ static bool knows_vm(const json_t *ids, const char *id)
     return false;
 }
 
-void azure_appraise(const struct azure_rules *r, const struct avow_claims *c,
+static const char *said(enum avow_said s)
+{
+    return s == AVOW_SAID_YES ? "on" : s == AVOW_SAID_NO ? "off" : "(nothing)";
+}
+
+void azure_appraise(const struct azure_rules *r, const struct avow_claims *c, int64_t now,
                     struct avow_verdict *v)
 {
+    keys_from(&r->section, "require-secure-boot", v);
     if (r->require_secure_boot)
         (void)avow_verdict_add(v, "secure-boot", c->az.secure_boot == AVOW_SAID_YES,
-                               "the paravisor says that secure boot is %s",
-                               c->az.secure_boot == AVOW_SAID_YES  ? "on"
-                               : c->az.secure_boot == AVOW_SAID_NO ? "off"
-                                                                   : "(nothing)");
+                               "the paravisor says that secure boot is %s, and must be on",
+                               said(c->az.secure_boot));
+    keys_from(&r->section, "require-tpm-persisted", v);
+    if (r->require_tpm_persisted)
+        (void)avow_verdict_add(v, "tpm-persisted", c->az.tpm_persisted == AVOW_SAID_YES,
+                               "the paravisor says that the TPM's state is %s, and it must be kept",
+                               c->az.tpm_persisted == AVOW_SAID_YES  ? "kept"
+                               : c->az.tpm_persisted == AVOW_SAID_NO ? "not kept"
+                                                                     : "(nothing)");
+    keys_from(&r->section, "allow-console", v);
     if (!r->allow_console)
         (void)avow_verdict_add(v, "console", c->az.console_enabled == AVOW_SAID_NO,
-                               "the paravisor says that the host's console is %s",
-                               c->az.console_enabled == AVOW_SAID_NO    ? "off"
-                               : c->az.console_enabled == AVOW_SAID_YES ? "on"
-                                                                        : "(nothing)");
+                               "the paravisor says that the host's console is %s, and must be off",
+                               said(c->az.console_enabled));
     for (unsigned i = 0; i < AVOW_PCRS; i++)
-        if (r->pcr_mask >> i & 1)
-            appraise_pcr(r, i, c, v);
-    if (r->vm_ids)
-        (void)avow_verdict_add(v, "vm-id", knows_vm(r->vm_ids, c->az.vm_id),
-                               "VM \"%s\" against the %zu allowed", c->az.vm_id,
-                               json_array_size(r->vm_ids));
+        if (r->pcr[i].listed)
+            appraise_pcr(r, i, c, now, v);
+    keys_from(&r->section, "vm-ids", v);
+    if (r->vm_ids) {
+        bool known = knows_vm(r->vm_ids, c->az.vm_id);
+
+        (void)avow_verdict_add(v, "vm-id", known, "VM \"%s\" is %samong the %zu allowed",
+                               c->az.vm_id, known ? "" : "not ", json_array_size(r->vm_ids));
+    }
 }

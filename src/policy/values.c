@@ -75,32 +75,64 @@ int values_read(const json_t *obj, const char *key, size_t len, bool required,
     return 0;
 }
 
-void values_appraise(const struct value_set *set, const char *code, struct avow_bytes value,
-                     int64_t now, struct avow_verdict *v)
+static bool is_open(const struct value_set *set, size_t i, int64_t now)
 {
-    char hex[20], from[AVOW_TIME_TEXT] = "", until[AVOW_TIME_TEXT] = "";
-    bool allowed = false, outside = false;
+    return set->from[i] <= now && now <= set->until[i];
+}
+
+static void put_window(struct avow_buf *out, const struct value_set *set, size_t i)
+{
+    char from[AVOW_TIME_TEXT], until[AVOW_TIME_TEXT];
+
+    avow_claims_time(set->from[i], from);
+    avow_claims_time(set->until[i], until);
+    if (set->from[i] != INT64_MIN)
+        avow_buf_putf(out, " from %s", from);
+    if (set->until[i] != INT64_MAX)
+        avow_buf_putf(out, " until %s", until);
+}
+
+#define WINDOWS_NAMED 2 /* as many as a reason has room for */
+
+/* "value 1 of 2 from X until Y, value 2 of 2": those that equal @value and whose window is as @open
+ * says. Returns how many there are. */
+static size_t put_matches(struct avow_buf *out, const struct value_set *set,
+                          struct avow_bytes value, int64_t now, bool open)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < set->n; i++) {
+        if (!avow_bytes_equal(AVOW_BYTES(set->v[i], value.len), value) ||
+            is_open(set, i, now) != open)
+            continue;
+        if (++n > WINDOWS_NAMED)
+            continue;
+        avow_buf_putf(out, "%svalue %zu of %zu", n > 1 ? ", " : "", i + 1, set->n);
+        put_window(out, set, i);
+    }
+    if (n > WINDOWS_NAMED)
+        avow_buf_putf(out, " and %zu more", n - WINDOWS_NAMED);
+    return n;
+}
+
+void values_appraise(const struct value_set *set, const char *code, const char *what,
+                     struct avow_bytes value, int64_t now, struct avow_verdict *v)
+{
+    avow_auto(avow_buf_done) struct avow_buf open = AVOW_BUF(256);
+    avow_auto(avow_buf_done) struct avow_buf shut = AVOW_BUF(256);
+    char hex[20], time[AVOW_TIME_TEXT];
 
     avow_hex(AVOW_BYTES(value.data, 8), hex);
-    if (!set->listed) {
-        (void)avow_verdict_add(v, code, true, "%s %s..: any is allowed", code, hex);
-        return;
-    }
-    for (size_t i = 0; i < set->n; i++) {
-        if (!avow_bytes_equal(AVOW_BYTES(set->v[i], value.len), value))
-            continue;
-        if (set->from[i] <= now && now <= set->until[i]) {
-            allowed = true;
-            continue;
-        }
-        outside = true;
-        avow_claims_time(set->from[i], from);
-        avow_claims_time(set->until[i], until);
-    }
-    if (outside && !allowed)
-        (void)avow_verdict_add(v, code, false, "%s %s.. is allowed from %s until %s alone", code,
-                               hex, from, until);
+    avow_claims_time(now, time);
+    if (!set->listed)
+        (void)avow_verdict_add(v, code, true, "%s %s..: any is allowed", what, hex);
+    else if (put_matches(&open, set, value, now, true))
+        (void)avow_verdict_add(v, code, true, "%s %s.. is allowed: %s", what, hex,
+                               avow_buf_cstr(&open));
+    else if (put_matches(&shut, set, value, now, false))
+        (void)avow_verdict_add(v, code, false, "%s %s.. is not allowed on %s: %s alone", what, hex,
+                               time, avow_buf_cstr(&shut));
     else
-        (void)avow_verdict_add(v, code, allowed, "%s %s.. is %samong the %zu allowed", code, hex,
-                               allowed ? "" : "not ", set->n);
+        (void)avow_verdict_add(v, code, false, "%s %s.. is not among the %zu allowed", what, hex,
+                               set->n);
 }

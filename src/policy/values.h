@@ -25,9 +25,12 @@ struct value_set {
  */
 AVOW_MUST_USE int values_read(const json_t *obj, const char *key, size_t len, bool required,
                               struct value_set *out, struct avow_error *err);
-/* One reason with @code: @value is among those allowed at @now. Of a value outside its window the
- * text says the window. */
-void values_appraise(const struct value_set *set, const char *code, struct avow_bytes value,
-                     int64_t now, struct avow_verdict *v);
+/*
+ * One reason with @code: @value, called @what, is among those allowed at @now (unix seconds). The
+ * text says which of the list it is, and the windows that let it pass; of a value that is listed
+ * but in no open window, which windows it has.
+ */
+void values_appraise(const struct value_set *set, const char *code, const char *what,
+                     struct avow_bytes value, int64_t now, struct avow_verdict *v);
 
 #endif

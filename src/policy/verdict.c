@@ -33,9 +33,20 @@ add(struct avow_verdict *v, const char *code, bool ran, bool passed, const char 
     r->ran = ran;
     snprintf(r->code, sizeof r->code, "%s", code);
     avow_printable(r->code); /* may come from a peer's JSON */
+    memcpy(r->source, v->source, sizeof r->source);
     vsnprintf(r->text, sizeof r->text, fmt, ap);
     avow_printable(r->text);
     return passed;
+}
+
+void avow_verdict_from(struct avow_verdict *v, const char *fmt, ...)
+{
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(v->source, sizeof v->source, fmt, ap);
+    va_end(ap);
+    avow_printable(v->source);
 }
 
 bool avow_verdict_add(struct avow_verdict *v, const char *code, bool passed, const char *fmt, ...)

@@ -6,6 +6,8 @@
 struct avow_source {
     const struct avow_source_ops *ops;
     void *self;
+    avow_source_endorse_fn endorse; /* or NULL */
+    void *endorse_ctx;
 };
 
 struct avow_source *avow_source_new(const struct avow_source_ops *ops, void *take_self)
@@ -41,6 +43,12 @@ int guest_collect(struct avow_source *s, const uint8_t report_data[64], struct a
     return s->ops->collect(s->self, report_data, out, err);
 }
 
+void avow_source_endorse(struct avow_source *s, avow_source_endorse_fn fn, void *ctx)
+{
+    s->endorse = fn;
+    s->endorse_ctx = ctx;
+}
+
 int avow_source_bundle(struct avow_source *s, struct avow_bytes statement, struct avow_buf *out,
                        struct avow_error *err)
 {
@@ -54,5 +62,7 @@ int avow_source_bundle(struct avow_source *s, struct avow_bytes statement, struc
         return AVOW_FAIL(err, CRYPTO, "SHA-256 of the statement failed");
     AVOW_TRY(guest_collect(s, report_data, &b, err));
     AVOW_TRY(avow_bundle_put(&b, AVOW_PART_STATEMENT, statement, err));
+    if (s->endorse)
+        AVOW_TRY(s->endorse(s->endorse_ctx, &b, err));
     return avow_bundle_emit(&b, out, err);
 }

@@ -40,6 +40,13 @@ AVOW_DEFINE_CLEANUP(source, struct avow_source, avow_source_free)
 const struct avow_source_ops *avow_source_ops(const struct avow_source *s);
 
 /*
+ * Have @fn add to every bundle what the machine itself does not give: endorsements and collateral
+ * (store/store.h). @ctx outlives @s. What @fn returns is what making the bundle returns.
+ */
+typedef int (*avow_source_endorse_fn)(void *ctx, struct avow_bundle *b, struct avow_error *err);
+void avow_source_endorse(struct avow_source *s, avow_source_endorse_fn fn, void *ctx);
+
+/*
  * Make a bundle over @statement: report_data = SHA-256(statement) || 32 zero bytes. This is the
  * only way to evidence: nobody hands a report_data in (docs/protocols/channel.md, rule 1). Appends
  * the bundle's JSON text to @out.

@@ -530,19 +530,6 @@ static void check_chip(struct snp_view *v)
                       masked ? "none (masked)" : brief(chip, hex_chip), masked ? "" : "..");
 }
 
-/* The product line of CPUID family and model; NULL if it is not known (PPRs of these families). */
-static const char *cpuid_line(uint8_t family, uint8_t model)
-{
-    if (family == 0x19)
-        return model <= 0x0F                    ? "Milan"
-               : model >= 0x10 && model <= 0x1F ? "Genoa"
-               : model >= 0xA0 && model <= 0xAF ? "Genoa"
-                                                : NULL;
-    if (family == 0x1A && model <= 0x11)
-        return "Turin";
-    return NULL;
-}
-
 /* The leaf's own product name ("Milan-B0", "Genoa") must begin with the line of its chain. */
 static bool leaf_product_is(const struct snp_view *v, const char *product)
 {
@@ -558,7 +545,7 @@ static bool leaf_product_is(const struct snp_view *v, const char *product)
 
 static void check_product(struct snp_view *v)
 {
-    const char *line = cpuid_line(v->r.cpuid_family, v->r.cpuid_model);
+    const char *line = avow_snp_product(&v->r);
     bool cpuid = v->r.version < 3 || (line && strcmp(line, v->anchor->product) == 0);
     bool leaf = leaf_product_is(v, v->anchor->product);
 

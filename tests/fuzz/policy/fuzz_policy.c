@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check(err.code == -rc && err.text[0] && !p);
         return 0;
     }
-    for (int tee = AVOW_TEE_NONE; tee <= AVOW_TEE_TDX; tee++) {
+    for (int tee = AVOW_TEE_NONE; tee <= AVOW_TEE_AZ_TDX; tee++) {
         struct avow_claims c = { .tee = (enum avow_tee)tee };
 
         check(!accepts(p, &c));

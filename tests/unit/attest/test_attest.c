@@ -149,6 +149,7 @@ static void minimum_policy_is_judged_too(void **state)
     s.in.minimum = least.policy;
     assert_string_equal(judge(&s, &b, now, &v), "tcb-floor");
     assert_non_null(strstr(avow_verdict_why(&v)->text, "minimum"));
+    assert_string_equal(avow_verdict_why(&v)->source, "minimum: snp.min-tcb");
 }
 
 #define LISTS ",\"certs\":[],\"crls\":[]"

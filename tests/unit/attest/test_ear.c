@@ -107,6 +107,9 @@ static void refusals_are_never_better_than_contraindicated(void **state)
         { "revoked", "hardware", 96 },
         { "measurement", "executables", 33 },
         { "machine", "instance-identity", 97 },
+        { "machine-ids", "instance-identity", 97 },
+        { "advisories", "hardware", 96 },
+        { "mrseam", "hardware", 97 },
         { "something new", "configuration", 96 },
     };
 

@@ -9,7 +9,9 @@ static void verdicts_survive_json(void **state)
     struct avow_error err = { 0 };
 
     (void)state;
+    avow_verdict_from(&v, "snp.measurements");
     avow_verdict_add(&v, "measurement", false, "measurement 3f.. is not among the 2 allowed");
+    avow_verdict_from(&v, "%s", "");
     avow_verdict_add(&v, "debug", true, "no");
     avow_verdict_conclude(&v);
     j = avow_verdict_json(&v);

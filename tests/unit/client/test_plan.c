@@ -141,7 +141,7 @@ static void test_errors(void **state)
         { "OMP_NUM_THREADS", "LD_PRELOAD", AVOW_E_FORMAT,
           ":5:19: env: a job may not set \"LD_PRELOAD\"" },
         { "policy: policy.yaml", "policy: {version: 1, nonsense: 2}", AVOW_E_FORMAT,
-          ":6:9: policy: " },
+          ":6:32: policy: top: unknown key" },
         { "policy: policy.yaml", "policy: gone.yaml", AVOW_E_NOTFOUND,
           ":6:9: policy: there is no file " },
         { "time-limit: 10m", "time-limit: 10", AVOW_E_FORMAT, ":7:13: time-limit: \"10\" is not" },

@@ -117,6 +117,20 @@ static void only_printable_ascii_stays(void **state)
     assert_string_equal(text, "plain ~!?[2J????");
 }
 
+static void urls(void **state)
+{
+    avow_auto(avow_buf_done) struct avow_buf out = AVOW_BUF(16);
+
+    (void)state;
+    assert_int_equal(avow_url_decode("a%20b%2Bc+d%0A", &out, NULL), 0);
+    assert_string_equal(avow_buf_cstr(&out), "a b+c+d\n");
+    avow_buf_reset(&out);
+    assert_int_equal(avow_url_decode("%2", &out, NULL), -AVOW_E_FORMAT);
+    assert_int_equal(avow_url_decode("%", &out, NULL), -AVOW_E_FORMAT);
+    assert_int_equal(avow_url_decode("%zz", &out, NULL), -AVOW_E_FORMAT);
+    assert_int_equal(avow_url_decode("12345678901234567", &out, NULL), -AVOW_E_LIMIT);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -126,6 +140,7 @@ int main(void)
         cmocka_unit_test(every_byte_survives_both_alphabets),
         cmocka_unit_test(bad_base64_is_refused),
         cmocka_unit_test(only_printable_ascii_stays),
+        cmocka_unit_test(urls),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -53,7 +53,7 @@ static void defaults_and_values(void **state)
                                      "name: b\nlisten: \"[::1]:0\"\nlisten-nodes: 127.0.0.1:9\n"
                                      "listen-metrics: 127.0.0.1:0\nstate-dir: /s\n"
                                      "tee: {kind: sim-tdx, dir: /x}\nauthorized-clients: /c\n"
-                                     "policy: /p\nsimulated-roots: /r\n"
+                                     "policy: /p\nsimulated-roots: /r\ncollateral: /c.db\n"
                                      "attestation-period: 10m\nquote-rate: 3\njobs-max: 2\n"
                                      "files-max: 1MiB" TAIL),
                           &c, &err);
@@ -61,6 +61,7 @@ static void defaults_and_values(void **state)
         fail_msg("%s", err.text);
     assert_string_equal(c.listen, "[::1]:0");
     assert_string_equal(c.policy, "/p");
+    assert_string_equal(c.collateral, "/c.db");
     assert_int_equal(c.attestation_period_ms, 600000);
     assert_int_equal(c.quote_rate, 3);
     assert_int_equal(c.jobs_max, 2);

@@ -20,7 +20,7 @@
 #include "daemon/formation.h"
 #include "daemon/http.h"
 #include "daemon/peer.h"
-#include "daemon/pool.h"
+#include "daemon/workers.h"
 #include "job/manifest.h"
 
 #define NODES_MAX 5
@@ -46,7 +46,7 @@ static char top[] = "/tmp/avow-formation-XXXXXX";
 static struct node nodes[NODES_MAX];
 static size_t n_nodes;
 static struct event_base *base;
-static struct avow_pool *pool;
+static struct avow_workers *pool;
 static struct avow_anchors anchors;
 static struct event *stop;
 static int stop_fd;
@@ -243,7 +243,7 @@ static void node_start(struct node *n, const char *name, const struct avow_sim_v
     n->identity.name = n->name;
     n->identity.leaf = n->leaf;
     avow_rate_init(&n->identity.quotes, 1000, avow_now_ns());
-    assert_int_equal(avow_pool_new(base, 1, &n->identity.quoter, &err), 0);
+    assert_int_equal(avow_workers_new(base, 1, &n->identity.quoter, &err), 0);
     n->metrics = avow_metrics_new();
     http.leaf = peers.leaf = n->leaf;
     assert_int_equal(avow_http_new(&http, &n->http, &err), 0);
@@ -327,7 +327,7 @@ static void set_up(const struct avow_sim_vm *vms, size_t n)
 
     n_nodes = n;
     base = event_base_new();
-    assert_int_equal(avow_pool_new(base, 2, &pool, &err), 0);
+    assert_int_equal(avow_workers_new(base, 2, &pool, &err), 0);
     assert_int_equal(avow_leaf_new("owner", &owner, &err), 0);
     assert_int_equal(avow_leaf_new("other", &other, &err), 0);
     assert_int_equal(avow_tls_client_ctx(owner, AVOW_ALPN, &owner_ctx, &err), 0);
@@ -345,9 +345,9 @@ static void tear_down(void)
     for (size_t i = 0; i < n_nodes; i++)
         client_close(&nodes[i].client);
     stop_loop();
-    avow_pool_free(pool);
+    avow_workers_free(pool);
     for (size_t i = 0; i < n_nodes; i++)
-        avow_pool_free(nodes[i].identity.quoter);
+        avow_workers_free(nodes[i].identity.quoter);
     for (size_t i = 0; i < n_nodes; i++) {
         struct node *n = &nodes[i];
 

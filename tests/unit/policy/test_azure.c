@@ -46,6 +46,14 @@ static void rules(void **state)
         { "\"az-snp\":{" ANY ",\"pcrs\":{\"5\":[\"" PCR "\"]}}", "pcrs" },
         { "\"az-snp\":{" ANY ",\"vm-ids\":[\"abcd-2\"]}", "vm-id" },
         { "\"az-snp\":{" ANY ",\"allow-console\":false}", "console" },
+        { "\"az-snp\":{" ANY ",\"require-tpm-persisted\":true}", "tpm-persisted" },
+        { "\"az-snp\":{" ANY ",\"require-event-log\":true}", "event-log" },
+        { "\"az-snp\":{" ANY ",\"pcrs\":{\"4\":\"any\",\"9\":\"any\"}}", NULL },
+        { "\"az-snp\":{" ANY ",\"pcrs\":{\"4\":[{\"value\":\"" PCR
+          "\",\"until\":\"2026-01-01\"}]}}",
+          NULL },
+        { "\"az-snp\":{" ANY ",\"pcrs\":{\"4\":[{\"value\":\"" PCR "\",\"from\":\"2026-01-01\"}]}}",
+          "pcrs" },
     };
     const struct avow_claims c = machine();
 
@@ -104,9 +112,36 @@ static void mistakes_are_named(void **state)
     }
 }
 
+static void each_register_names_its_key(void **state)
+{
+    struct avow_claims c = machine();
+    struct avow_verdict v;
+
+    (void)state;
+    c.az.tpm_persisted = AVOW_SAID_YES;
+    c.log.replayed = true;
+    c.log.registers = 1u << 4;
+    appraise("\"az-snp\":{" ANY ",\"require-tpm-persisted\":true,\"require-event-log\":true,"
+             "\"pcrs\":{\"5\":[\"" PCR "\"]}}",
+             &c, &v);
+    assert_string_equal(avow_verdict_why(&v)->source, "az-snp.pcrs.5");
+    assert_string_equal(v.reasons[0].code, "pcrs");
+    for (uint32_t i = 1; i < v.n_reasons; i++)
+        assert_true(v.reasons[i].passed);
+    /* both kinds have the key; on az-tdx it is said once */
+    c.tee = AVOW_TEE_AZ_TDX;
+    c.tdx.tcb_status = AVOW_TCB_UP_TO_DATE;
+    c.tdx.td_attributes[3] = 0x10;
+    c.log.replayed = false;
+    appraise("\"az-tdx\":{\"mrtd\":\"any\",\"require-event-log\":true}", &c, &v);
+    assert_string_equal(v.reasons[0].code, "event-log");
+    assert_true(v.reasons[1].passed && avow_verdict_undecided(&v));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_register_names_its_key),
         cmocka_unit_test(rules),
         cmocka_unit_test(what_nobody_says_is_no_yes),
         cmocka_unit_test(mistakes_are_named),

@@ -2,6 +2,8 @@
 
 #include "../test.h"
 
+static const struct section section = { .name = "snp" };
+
 static int read_bits(const char *text, enum bit_word word, struct bit_rules *r)
 {
     avow_autojson json_t *j = NULL;
@@ -36,7 +38,7 @@ static bool appraise(struct bit_rules r, uint64_t value, const char *says)
 {
     struct avow_verdict v = { 0 };
 
-    bits_appraise(&r, BITS_OF_POLICY, value, &v);
+    bits_appraise(&r, BITS_OF_POLICY, value, &section, &v);
     assert_int_equal(v.n_reasons, 1);
     assert_string_equal(v.reasons[0].code, "policy-bit");
     if (says)
@@ -53,7 +55,7 @@ static void bits_decide(void **state)
     assert_true(appraise(r, 1u << 24 | 1u << 17, NULL));
     assert_false(appraise(r, 1u << 17, "\"ciphertext-hiding\" is not set, and must be"));
     assert_false(appraise(r, 1u << 24 | 1u << 16, "\"smt\" is set, and must not be"));
-    bits_appraise(&(struct bit_rules){ 0 }, BITS_OF_POLICY, 0, &v);
+    bits_appraise(&(struct bit_rules){ 0 }, BITS_OF_POLICY, 0, &section, &v);
     assert_int_equal(v.n_reasons, 0); /* no rule, no reason */
 }
 

@@ -24,7 +24,7 @@ static bool allows(const struct value_set *set, uint8_t fill, int64_t now, const
     uint8_t value[32];
 
     memset(value, fill, sizeof value);
-    values_appraise(set, "host-data", AVOW_BYTES_OF(value), now, &v);
+    values_appraise(set, "host-data", "HOST_DATA", AVOW_BYTES_OF(value), now, &v);
     assert_int_equal(v.n_reasons, 1);
     if (says)
         assert_non_null(strstr(v.reasons[0].text, says));
@@ -82,9 +82,35 @@ static void mistakes_are_refused(void **state)
             fail_msg("%s", rows[i]);
 }
 
+/* Of several windows of one value, every open one is named; of a shut one, that it was known. */
+static void windows_are_named(void **state)
+{
+    static struct value_set set;
+
+    (void)state;
+    assert_int_equal(parse("[{\"value\":\"" OLD "\",\"until\":\"2026-01-31\"},"
+                           "\"" NEW "\","
+                           "{\"value\":\"" OLD
+                           "\",\"from\":\"2026-01-20\",\"until\":\"2026-03-01\"},"
+                           "{\"value\":\"" OLD "\",\"from\":\"2027-01-01\"}]",
+                           &set),
+                     0);
+    assert_true(allows(&set, 1, T0,
+                       "HOST_DATA 0101010101010101.. is allowed: value 1 of 4 until "
+                       "2026-01-31T23:59:59Z"));
+    assert_true(allows(&set, 1, T0 + 20 * DAY,
+                       "value 1 of 4 until 2026-01-31T23:59:59Z, value 3 of 4 from "
+                       "2026-01-20T00:00:00Z until 2026-03-01T23:59:59Z"));
+    assert_false(
+        allows(&set, 1, T0 + 100 * DAY, "is not allowed on 2026-04-11T00:00:00Z: value 1"));
+    assert_false(allows(&set, 1, T0 + 100 * DAY, " and 1 more alone"));
+    assert_true(allows(&set, 2, T0, "is allowed: value 2 of 4"));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(windows_are_named),
         cmocka_unit_test(windows_overlap),
         cmocka_unit_test(plain_values_have_no_end),
         cmocka_unit_test(mistakes_are_refused),

@@ -55,10 +55,28 @@ static void words_of_others_are_made_printable(void **state)
     assert_string_equal(v.reasons[0].text, "?[31mred??");
 }
 
+static void sources_are_kept(void **state)
+{
+    struct avow_verdict v = { 0 };
+
+    (void)state;
+    avow_verdict_add(&v, "a", true, "a check");
+    avow_verdict_from(&v, "%s.%s", "snp", "vmpl\n");
+    avow_verdict_add(&v, "b", true, "a rule");
+    avow_verdict_missing(&v, "c", "another");
+    avow_verdict_from(&v, "%s", "");
+    avow_verdict_add(&v, "d", true, "a check");
+    assert_string_equal(v.reasons[0].source, "");
+    assert_string_equal(v.reasons[1].source, "snp.vmpl?");
+    assert_string_equal(v.reasons[2].source, "snp.vmpl?");
+    assert_string_equal(v.reasons[3].source, "");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(zero_verdict_refuses),
+        cmocka_unit_test(sources_are_kept),
         cmocka_unit_test(failed_reasons_come_first_in_order),
         cmocka_unit_test(overflow_of_reasons_refuses),
         cmocka_unit_test(words_of_others_are_made_printable),

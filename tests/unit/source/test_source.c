@@ -54,6 +54,33 @@ static void test_bundle(void **state)
     assert_int_equal(f.freed, 1);
 }
 
+static int add_cert(void *ctx, struct avow_bundle *b, struct avow_error *err)
+{
+    int *n = ctx;
+
+    if (++*n > 1)
+        return AVOW_FAIL(err, BUSY, "the store is held");
+    return avow_bundle_put(b, AVOW_PART_CERT, avow_bytes_str("a certificate"), err);
+}
+
+static void test_endorse(void **state)
+{
+    struct fake f = { 0 };
+    struct avow_source *s = avow_source_new(&ops, &f);
+    avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(AVOW_BUNDLE_MAX);
+    avow_auto(avow_bundle_done) struct avow_bundle b = { 0 };
+    int n = 0;
+
+    (void)state;
+    avow_source_endorse(s, add_cert, &n);
+    assert_int_equal(avow_source_bundle(s, avow_bytes_str("{}"), &text, NULL), 0);
+    assert_int_equal(avow_bundle_parse(avow_buf_view(&text), &b, NULL), 0);
+    assert_int_equal(b.n_certs, 1);
+    assert_true(avow_bytes_equal(b.certs[0], avow_bytes_str("a certificate")));
+    assert_int_equal(avow_source_bundle(s, avow_bytes_str("{}"), &text, NULL), -AVOW_E_BUSY);
+    avow_source_free(s);
+}
+
 static void test_limits(void **state)
 {
     static uint8_t large[AVOW_STATEMENT_MAX + 1];
@@ -102,9 +129,8 @@ static void test_open_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bundle),
-        cmocka_unit_test(test_limits),
-        cmocka_unit_test(test_device_fails),
+        cmocka_unit_test(test_bundle),      cmocka_unit_test(test_endorse),
+        cmocka_unit_test(test_limits),      cmocka_unit_test(test_device_fails),
         cmocka_unit_test(test_open_errors),
     };
 

@@ -1,4 +1,4 @@
-#include "daemon/pool.h"
+#include "daemon/workers.h"
 
 #include <errno.h>
 #include <pthread.h>
@@ -20,11 +20,11 @@ struct list {
     struct item **end; /* where the next one is hung */
 };
 
-struct avow_pool {
+struct avow_workers {
     struct event *wake; /* on eventfd; loop thread */
     int fd;
     unsigned n_threads;
-    pthread_t threads[AVOW_POOL_THREADS_MAX];
+    pthread_t threads[AVOW_WORKERS_THREADS_MAX];
     size_t n_items;       /* loop thread: submitted and not yet done */
     pthread_mutex_t lock; /* protects all below */
     pthread_cond_t more;
@@ -60,7 +60,7 @@ static struct item *list_take(struct list *l)
 
 static void *worker(void *arg)
 {
-    struct avow_pool *p = arg;
+    struct avow_workers *p = arg;
     const uint64_t one = 1;
 
     pthread_mutex_lock(&p->lock);
@@ -83,14 +83,14 @@ static void *worker(void *arg)
     return NULL;
 }
 
-static void finish(struct avow_pool *p, struct item *i, bool ran)
+static void finish(struct avow_workers *p, struct item *i, bool ran)
 {
     p->n_items--;
     i->done(i->ctx, ran);
     free(i);
 }
 
-static struct item *take_finished(struct avow_pool *p)
+static struct item *take_finished(struct avow_workers *p)
 {
     struct item *i = NULL;
 
@@ -102,7 +102,7 @@ static struct item *take_finished(struct avow_pool *p)
 
 static void on_wake(evutil_socket_t fd, short what, void *arg)
 {
-    struct avow_pool *p = arg;
+    struct avow_workers *p = arg;
     struct item *i = NULL;
     uint64_t n = 0;
 
@@ -114,7 +114,7 @@ static void on_wake(evutil_socket_t fd, short what, void *arg)
 }
 
 /* Signals belong to the loop thread. */
-static int start_threads(struct avow_pool *p, unsigned n)
+static int start_threads(struct avow_workers *p, unsigned n)
 {
     sigset_t all;
     sigset_t old;
@@ -131,17 +131,17 @@ static int start_threads(struct avow_pool *p, unsigned n)
     return rc;
 }
 
-int avow_pool_new(struct event_base *base, unsigned threads, struct avow_pool **out,
-                  struct avow_error *err)
+int avow_workers_new(struct event_base *base, unsigned threads, struct avow_workers **out,
+                     struct avow_error *err)
 {
-    struct avow_pool *p = calloc(1, sizeof *p);
+    struct avow_workers *p = calloc(1, sizeof *p);
     long cpus = sysconf(_SC_NPROCESSORS_ONLN);
     unsigned n = threads ? threads : cpus > 0 ? (unsigned)cpus : 1;
 
     if (!p)
         return AVOW_FAIL(err, NOMEM, "out of memory");
-    if (n > AVOW_POOL_THREADS_MAX)
-        n = AVOW_POOL_THREADS_MAX;
+    if (n > AVOW_WORKERS_THREADS_MAX)
+        n = AVOW_WORKERS_THREADS_MAX;
     list_init(&p->todo);
     list_init(&p->finished);
     pthread_mutex_init(&p->lock, NULL);
@@ -149,14 +149,14 @@ int avow_pool_new(struct event_base *base, unsigned threads, struct avow_pool **
     p->fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     p->wake = p->fd < 0 ? NULL : event_new(base, p->fd, EV_READ | EV_PERSIST, on_wake, p);
     if (!p->wake || event_add(p->wake, NULL) != 0 || start_threads(p, n) != 0) {
-        avow_pool_free(p);
+        avow_workers_free(p);
         return AVOW_FAIL(err, SYSTEM, "worker threads could not be started");
     }
     *out = p;
     return 0;
 }
 
-void avow_pool_free(struct avow_pool *p)
+void avow_workers_free(struct avow_workers *p)
 {
     struct item *i = NULL;
 
@@ -181,12 +181,12 @@ void avow_pool_free(struct avow_pool *p)
     free(p);
 }
 
-int avow_pool_submit(struct avow_pool *p, void (*work)(void *ctx),
-                     void (*done)(void *ctx, bool ran), void *ctx)
+int avow_workers_submit(struct avow_workers *p, void (*work)(void *ctx),
+                        void (*done)(void *ctx, bool ran), void *ctx)
 {
     struct item *i = NULL;
 
-    if (p->n_items >= AVOW_POOL_QUEUE_MAX)
+    if (p->n_items >= AVOW_WORKERS_QUEUE_MAX)
         return -AVOW_E_BUSY;
     i = calloc(1, sizeof *i);
     if (!i)

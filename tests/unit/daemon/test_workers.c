@@ -3,7 +3,7 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
-#include "daemon/pool.h"
+#include "daemon/workers.h"
 
 #define ITEMS 500
 
@@ -37,21 +37,21 @@ static void all_is_done_in_the_loop(void **state)
     static struct item items[ITEMS];
     const struct timeval limit = { .tv_sec = 20 };
     struct event_base *base = event_base_new();
-    struct avow_pool *p = NULL;
+    struct avow_workers *p = NULL;
     unsigned n_done = 0;
 
     (void)state;
-    assert_int_equal(avow_pool_new(base, 3, &p, NULL), 0);
+    assert_int_equal(avow_workers_new(base, 3, &p, NULL), 0);
     for (int i = 0; i < ITEMS; i++) {
         items[i] = (struct item){ .loop = pthread_self(), .n_done = &n_done, .base = base };
-        assert_int_equal(avow_pool_submit(p, work, done, &items[i]), 0);
+        assert_int_equal(avow_workers_submit(p, work, done, &items[i]), 0);
     }
     event_base_loopexit(base, &limit);
     event_base_dispatch(base);
     assert_int_equal(n_done, ITEMS);
     for (int i = 0; i < ITEMS; i++)
         assert_true(items[i].worked && items[i].done && items[i].ran);
-    avow_pool_free(p);
+    avow_workers_free(p);
     event_base_free(base);
 }
 
@@ -90,21 +90,21 @@ static void queue_is_bounded_and_dropped_at_the_end(void **state)
 {
     struct gate g = { .lock = PTHREAD_MUTEX_INITIALIZER };
     struct event_base *base = event_base_new();
-    struct avow_pool *p = NULL;
+    struct avow_workers *p = NULL;
     unsigned n = 0;
 
     (void)state;
     pthread_mutex_lock(&g.lock);
-    assert_int_equal(avow_pool_new(base, 1, &p, NULL), 0);
-    while (avow_pool_submit(p, work_at_gate, done_at_gate, &g) == 0)
+    assert_int_equal(avow_workers_new(base, 1, &p, NULL), 0);
+    while (avow_workers_submit(p, work_at_gate, done_at_gate, &g) == 0)
         n++;
-    assert_int_equal(n, AVOW_POOL_QUEUE_MAX);
-    assert_int_equal(avow_pool_submit(p, work_at_gate, done_at_gate, &g), -AVOW_E_BUSY);
+    assert_int_equal(n, AVOW_WORKERS_QUEUE_MAX);
+    assert_int_equal(avow_workers_submit(p, work_at_gate, done_at_gate, &g), -AVOW_E_BUSY);
     while (!atomic_load(&g.inside))
         sched_yield();
     (void)open_gate(&g);
-    avow_pool_free(p);
-    assert_int_equal(g.n_done, AVOW_POOL_QUEUE_MAX);
+    avow_workers_free(p);
+    assert_int_equal(g.n_done, AVOW_WORKERS_QUEUE_MAX);
     assert_true(g.n_ran >= 1);
     event_base_free(base);
 }
