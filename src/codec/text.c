@@ -89,49 +89,67 @@ static int encode(struct avow_buf *out, struct avow_bytes in, const char *alphab
     return 0;
 }
 
-static int sextet(uint8_t c, const char *alphabet)
+/* What a character of either alphabet stands for, and one more; 0 for what is in neither. */
+static const uint8_t sextets[256] = {
+    ['A'] = 1,  ['B'] = 2,  ['C'] = 3,  ['D'] = 4,  ['E'] = 5,  ['F'] = 6,  ['G'] = 7,  ['H'] = 8,
+    ['I'] = 9,  ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16,
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23, ['X'] = 24,
+    ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30, ['e'] = 31, ['f'] = 32,
+    ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37, ['l'] = 38, ['m'] = 39, ['n'] = 40,
+    ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44, ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48,
+    ['w'] = 49, ['x'] = 50, ['y'] = 51, ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56,
+    ['4'] = 57, ['5'] = 58, ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62, ['+'] = 63, ['/'] = 64,
+    ['-'] = 63, ['_'] = 64,
+};
+
+/* @n (1 to 4) characters as 6 bits each; false if one is not of the alphabet. */
+static bool sextets_read(const uint8_t *p, size_t n, const char *alphabet, uint32_t *out)
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == (uint8_t)alphabet[62])
-        return 62;
-    if (c == (uint8_t)alphabet[63])
-        return 63;
-    return -1;
+    uint32_t v = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        uint32_t s = sextets[p[i]];
+
+        if (s == 0 || (s > 62 && p[i] != (uint8_t)alphabet[s - 1]))
+            return false;
+        v = v << 6 | (s - 1);
+    }
+    *out = v;
+    return true;
 }
 
 /* @text without padding. */
 static int decode(struct avow_buf *out, struct avow_bytes text, const char *alphabet)
 {
-    uint8_t chunk[96]; /* so that the buffer is not asked for each byte */
+    uint8_t chunk[192]; /* so that the buffer is not asked for each byte */
     size_t n = 0;
+    size_t whole = text.len - text.len % 4;
     uint32_t v = 0;
-    unsigned bits = 0;
 
     if (text.len % 4 == 1)
         return -AVOW_E_FORMAT;
-    for (size_t i = 0; i < text.len; i++) {
-        int s = sextet(text.data[i], alphabet);
-
-        if (s < 0)
+    for (size_t i = 0; i < whole; i += 4) {
+        if (!sextets_read(text.data + i, 4, alphabet, &v))
             return -AVOW_E_FORMAT;
-        v = v << 6 | (uint32_t)s;
-        bits += 6;
-        if (bits < 8)
-            continue;
-        bits -= 8;
-        chunk[n++] = (uint8_t)(v >> bits);
-        v &= (1u << bits) - 1;
+        chunk[n++] = (uint8_t)(v >> 16);
+        chunk[n++] = (uint8_t)(v >> 8);
+        chunk[n++] = (uint8_t)v;
         if (n == sizeof chunk) {
             AVOW_TRY(avow_buf_put(out, chunk, n));
             n = 0;
         }
     }
-    return v ? -AVOW_E_FORMAT : avow_buf_put(out, chunk, n);
+    if (whole < text.len) { /* 2 characters: 8 bits and 4 of zero; 3: 16 and 2 */
+        unsigned spare = text.len % 4 == 2 ? 4 : 2;
+
+        if (!sextets_read(text.data + whole, text.len % 4, alphabet, &v) || v & ((1u << spare) - 1))
+            return -AVOW_E_FORMAT;
+        v >>= spare;
+        if (spare == 2)
+            chunk[n++] = (uint8_t)(v >> 8);
+        chunk[n++] = (uint8_t)v;
+    }
+    return avow_buf_put(out, chunk, n);
 }
 
 static struct avow_bytes unpad(struct avow_bytes text)
