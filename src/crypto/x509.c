@@ -1,7 +1,5 @@
 #include "crypto/x509.h"
 
-#include <limits.h>
-
 #include <openssl/err.h>
 #include <openssl/pem.h>
 
@@ -287,69 +285,4 @@ int avow_ecdsa_verify(enum avow_curve curve, struct avow_bytes xy, struct avow_b
     memcpy(point + 1, xy.data, xy.len);
     AVOW_TRY(avow_ec_key_new(curve, AVOW_BYTES(point, 1 + xy.len), &key, err));
     return avow_key_ecdsa(key, curve, msg, sig, err);
-}
-
-/* ---- PEM ---- */
-
-/* Take one PEM block off @bio: 1 = a certificate was put into @store, 2 = another kind, 0 = end. */
-static int pem_next(BIO *bio, struct avow_buf *store, size_t *len, struct avow_error *err)
-{
-    char *name = NULL, *header = NULL;
-    unsigned char *data = NULL;
-    long n = 0;
-    int rc = 2;
-
-    if (PEM_read_bio(bio, &name, &header, &data, &n) != 1) {
-        if (ERR_GET_REASON(ERR_peek_last_error()) == PEM_R_NO_START_LINE) {
-            ERR_clear_error();
-            return 0;
-        }
-        return fail(err, AVOW_E_FORMAT, "PEM block cannot be decoded");
-    }
-    if (strcmp(name, PEM_STRING_X509) == 0 || strcmp(name, PEM_STRING_X509_OLD) == 0) {
-        rc = avow_buf_put(store, data, (size_t)n);
-        rc = rc < 0 ? AVOW_FAIL_CODE(err, rc, "PEM certificates do not fit") : 1;
-        *len = (size_t)n;
-    }
-    OPENSSL_free(name);
-    OPENSSL_free(header);
-    OPENSSL_clear_free(data, (size_t)n);
-    return rc;
-}
-
-int avow_pem_to_der(struct avow_bytes pem, struct avow_buf *store, struct avow_bytes *ders,
-                    size_t max, size_t *n, struct avow_error *err)
-{
-    avow_auto(avow_cleanup_bio) BIO *bio = NULL;
-    size_t start = store->len;
-    size_t count = 0, off = 0;
-    int rc = 0;
-
-    *n = 0;
-    if (pem.len > INT_MAX)
-        return AVOW_FAIL(err, LIMIT, "PEM text of %zu bytes", pem.len);
-    ERR_clear_error();
-    bio = BIO_new_mem_buf(pem.data ? (const void *)pem.data : "", (int)pem.len);
-    if (!bio)
-        return fail(err, AVOW_E_NOMEM, "out of memory");
-    for (;;) {
-        size_t len = 0;
-
-        AVOW_TRY(rc = pem_next(bio, store, &len, err));
-        if (rc == 0)
-            break;
-        if (rc == 2)
-            continue;
-        if (count == max)
-            return AVOW_FAIL(err, LIMIT, "more than %zu certificates in a PEM text", max);
-        ders[count++] = AVOW_BYTES(NULL, len); /* the store may still move */
-    }
-    if (count == 0)
-        return AVOW_FAIL(err, FORMAT, "no certificate in the PEM text");
-    for (size_t i = 0; i < count; i++) {
-        ders[i].data = store->data + start + off;
-        off += ders[i].len;
-    }
-    *n = count;
-    return 0;
 }
