@@ -120,7 +120,7 @@ static void vectors_are_read_alike(void **state)
     assert_true(refused <= REFUSED_MAX);
 }
 
-/* One bit, one byte of every kind of change, at every place of some and at some places of all. */
+/* A bit or a byte changed, at every second place of some and at some places of all. */
 static void changes_are_read_alike(void **state)
 {
     static const uint8_t changes[] = { 0x01, 0x20, 0x80, 0xFF };
@@ -132,7 +132,7 @@ static void changes_are_read_alike(void **state)
     for (size_t i = 0; i < found.n; i++) {
         struct avow_bytes der = found.list[i];
         uint8_t *own = (uint8_t *)(uintptr_t)der.data;
-        size_t step = i % 20 == 0 ? 1 : 41;
+        size_t step = i % 40 == 0 ? 2 : 101;
 
         if (der.len > 4096)
             step *= 16;
