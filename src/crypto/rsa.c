@@ -1,59 +1,20 @@
 #include "crypto/rsa.h"
 
-#include <openssl/bn.h>
-#include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/param_build.h>
 #include <openssl/sha.h>
 #include <openssl/x509.h>
 
 #include "base/cleanup.h"
+#include "crypto/key.h"
 
 AVOW_DEFINE_CLEANUP(pkey, EVP_PKEY, EVP_PKEY_free)
-AVOW_DEFINE_CLEANUP(pkey_ctx, EVP_PKEY_CTX, EVP_PKEY_CTX_free)
 AVOW_DEFINE_CLEANUP(md_ctx, EVP_MD_CTX, EVP_MD_CTX_free)
-AVOW_DEFINE_CLEANUP(bignum, BIGNUM, BN_free)
-AVOW_DEFINE_CLEANUP(param_bld, OSSL_PARAM_BLD, OSSL_PARAM_BLD_free)
-AVOW_DEFINE_CLEANUP(params, OSSL_PARAM, OSSL_PARAM_free)
 
 static int crypto_failed(struct avow_error *err, const char *what)
 {
     ERR_clear_error();
     return AVOW_FAIL(err, CRYPTO, "%s", what);
-}
-
-static bool acceptable(struct avow_bytes n, struct avow_bytes e)
-{
-    static const uint8_t f4[] = { 1, 0, 1 };
-
-    return n.len >= AVOW_RSA_BYTES_MIN && n.len <= AVOW_RSA_BYTES_MAX && (n.data[0] & 0x80) &&
-           (n.data[n.len - 1] & 1) && avow_bytes_equal(e, AVOW_BYTES_OF(f4));
-}
-
-static int make_key(struct avow_bytes n, struct avow_bytes e, EVP_PKEY **out,
-                    struct avow_error *err)
-{
-    avow_auto(avow_cleanup_param_bld) OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
-    avow_auto(avow_cleanup_params) OSSL_PARAM *params = NULL;
-    avow_auto(avow_cleanup_pkey_ctx) EVP_PKEY_CTX *ctx = NULL;
-    avow_auto(avow_cleanup_bignum) BIGNUM *bn = NULL;
-    avow_auto(avow_cleanup_bignum) BIGNUM *be = NULL;
-
-    if (!acceptable(n, e))
-        return AVOW_FAIL(err, FORMAT,
-                         "RSA key of %zu bytes: 2048 to 4096 bits and e = 65537 are "
-                         "wanted",
-                         n.len);
-    bn = BN_bin2bn(n.data, (int)n.len, NULL);
-    be = BN_bin2bn(e.data, (int)e.len, NULL);
-    ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-    if (!bld || !bn || !be || !ctx || !OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, bn) ||
-        !OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, be) ||
-        !(params = OSSL_PARAM_BLD_to_param(bld)) || EVP_PKEY_fromdata_init(ctx) != 1 ||
-        EVP_PKEY_fromdata(ctx, out, EVP_PKEY_PUBLIC_KEY, params) != 1)
-        return crypto_failed(err, "the RSA key cannot be made");
-    return 0;
 }
 
 int avow_rsa_verify_sha256(struct avow_bytes n, struct avow_bytes e, struct avow_bytes msg,
@@ -63,7 +24,7 @@ int avow_rsa_verify_sha256(struct avow_bytes n, struct avow_bytes e, struct avow
     avow_auto(avow_cleanup_md_ctx) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     int ok = 0;
 
-    AVOW_TRY(make_key(n, e, &key, err));
+    AVOW_TRY(avow_rsa_key_new(n, e, &key, err));
     if (!ctx || EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key) != 1)
         return crypto_failed(err, "RSA verification cannot be set up");
     ok = EVP_DigestVerify(ctx, sig.data, sig.len, msg.data, msg.len);
@@ -78,7 +39,7 @@ int avow_rsa_spki_sha256(struct avow_bytes n, struct avow_bytes e, uint8_t out[3
     unsigned char *der = NULL;
     int len = 0;
 
-    AVOW_TRY(make_key(n, e, &key, err));
+    AVOW_TRY(avow_rsa_key_new(n, e, &key, err));
     len = i2d_PUBKEY(key, &der);
     if (len <= 0)
         return crypto_failed(err, "the RSA key cannot be encoded");
