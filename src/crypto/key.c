@@ -11,6 +11,7 @@
 #include <openssl/rsa.h>
 
 #include "base/cleanup.h"
+#include "crypto/hash.h"
 #include "crypto/rsa.h"
 
 #define RSA_BITS_MIN 3072 /* of issuers; AMD's keys have 4096 bits */
@@ -164,20 +165,37 @@ static bool key_suits(EVP_PKEY *key, enum avow_key_kind kind, bool rsa)
 }
 
 /* 1 if @sig verifies, 0 if not, negative if it could not be tried. */
-static int verify(EVP_PKEY *key, const EVP_MD *md, bool rsa_pss, struct avow_bytes msg,
-                  struct avow_bytes sig)
+static int verify_pss(EVP_PKEY *key, struct avow_bytes msg, struct avow_bytes sig)
 {
     avow_auto(avow_cleanup_md_ctx) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     EVP_PKEY_CTX *how = NULL; /* of ctx */
     int ok = 0;
 
-    if (!ctx || EVP_DigestVerifyInit(ctx, &how, md, NULL, key) != 1 ||
-        (rsa_pss && (EVP_PKEY_CTX_set_rsa_padding(how, RSA_PKCS1_PSS_PADDING) != 1 ||
-                     EVP_PKEY_CTX_set_rsa_pss_saltlen(how, PSS_SALT_LEN) != 1))) {
+    if (!ctx || EVP_DigestVerifyInit(ctx, &how, EVP_sha384(), NULL, key) != 1 ||
+        EVP_PKEY_CTX_set_rsa_padding(how, RSA_PKCS1_PSS_PADDING) != 1 ||
+        EVP_PKEY_CTX_set_rsa_pss_saltlen(how, PSS_SALT_LEN) != 1) {
         ERR_clear_error();
         return -1;
     }
     ok = EVP_DigestVerify(ctx, sig.data, sig.len, msg.data, msg.len) == 1;
+    ERR_clear_error();
+    return ok;
+}
+
+/* The digest is made apart: OpenSSL 3.0 would look its algorithm up by name each time. */
+static int verify_ecdsa(EVP_PKEY *key, bool sha256, struct avow_bytes msg, struct avow_bytes sig)
+{
+    avow_auto(avow_cleanup_pkey_ctx) EVP_PKEY_CTX *ctx =
+        EVP_PKEY_CTX_new_from_pkey(NULL, key, NULL);
+    uint8_t digest[48];
+    int ok = 0;
+
+    if (!ctx || EVP_PKEY_verify_init(ctx) != 1 ||
+        (sha256 ? avow_sha256(msg, digest) : avow_sha384(msg, digest)) < 0) {
+        ERR_clear_error();
+        return -1;
+    }
+    ok = EVP_PKEY_verify(ctx, sig.data, sig.len, digest, sha256 ? 32 : 48) == 1;
     ERR_clear_error();
     return ok;
 }
@@ -187,7 +205,7 @@ int avow_key_signed(EVP_PKEY *key, enum avow_key_kind kind, const struct avow_si
 {
     bool rsa = is_pss(s->alg);
     bool sha256 = avow_bytes_equal(s->alg, AVOW_BYTES_OF(ecdsa_sha256));
-    const EVP_MD *md = sha256 ? EVP_sha256() : EVP_sha384();
+    int ok = 0;
 
     if (!rsa && !sha256 && !avow_bytes_equal(s->alg, AVOW_BYTES_OF(ecdsa_sha384)))
         return AVOW_FAIL(err, SIGNATURE,
@@ -196,7 +214,9 @@ int avow_key_signed(EVP_PKEY *key, enum avow_key_kind kind, const struct avow_si
         return AVOW_FAIL(err, SIGNATURE, "%s: it names two signature algorithms", what);
     if (!key_suits(key, kind, rsa))
         return AVOW_FAIL(err, SIGNATURE, "%s: the issuer's key is not of an accepted kind", what);
-    if (verify(key, md, rsa, s->tbs, s->signature) != 1)
+    ok = rsa ? verify_pss(key, s->tbs, s->signature)
+             : verify_ecdsa(key, sha256, s->tbs, s->signature);
+    if (ok != 1)
         return AVOW_FAIL(err, SIGNATURE, "%s: the signature does not verify", what);
     return 0;
 }
@@ -223,14 +243,13 @@ static int sig_to_der(struct avow_bytes sig, unsigned char **der)
 int avow_key_ecdsa(EVP_PKEY *key, enum avow_curve curve, struct avow_bytes msg,
                    struct avow_bytes sig, struct avow_error *err)
 {
-    const EVP_MD *md = curve == AVOW_P256 ? EVP_sha256() : EVP_sha384();
     unsigned char *der = NULL;
     int n = 0, ok = 0;
 
     if (sig.len != (curve == AVOW_P256 ? 64u : 96u))
         return AVOW_FAIL(err, SIGNATURE, "ECDSA signature of %zu bytes", sig.len);
     n = sig_to_der(sig, &der);
-    ok = n > 0 ? verify(key, md, false, msg, AVOW_BYTES(der, (size_t)n)) : -1;
+    ok = n > 0 ? verify_ecdsa(key, curve == AVOW_P256, msg, AVOW_BYTES(der, (size_t)n)) : -1;
     OPENSSL_free(der);
     if (ok < 0) {
         ERR_clear_error();
