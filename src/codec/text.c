@@ -195,7 +195,7 @@ int avow_url_decode(const char *text, struct avow_buf *out, struct avow_error *e
         if (hi < 0 || lo < 0)
             return AVOW_FAIL(err, FORMAT, "%% without two hex digits at byte %zu",
                              (size_t)(p - text));
-        avow_buf_put_u8(out, *p == '%' ? (uint8_t)(hi << 4 | lo) : (uint8_t)*p);
+        avow_buf_put_u8(out, (uint8_t)(*p == '%' ? hi << 4 | lo : *p));
         p += *p == '%' ? 2 : 0;
     }
     return avow_buf_ok(out, err);
