@@ -2,8 +2,8 @@
 
 #include "codec/text.h"
 #include "crypto/hash.h"
+#include "crypto/jws.h"
 
-#define JWS_HEADER_MAX 512
 #define NONCE_MIN 8u /* RFC 9711, 4.1 */
 #define NONCE_MAX 88u
 
@@ -228,61 +228,17 @@ json_t *avow_ear_claims(const struct avow_ear_in *in)
 
 /* ---- JWS ---- */
 
-static int put_b64url_json(struct avow_buf *out, const json_t *v, struct avow_error *err)
-{
-    avow_autofree char *text = json_dumps(v, JSON_COMPACT | JSON_SORT_KEYS);
-
-    if (!text)
-        return AVOW_FAIL(err, NOMEM, "out of memory for a token");
-    if (avow_b64url_put(out, avow_bytes_str(text)) < 0)
-        return avow_buf_ok(out, err);
-    return 0;
-}
-
-/* RFC 7638: SHA-256 of the required members in order. */
-static int thumbprint(enum avow_curve curve, const uint8_t *xy, struct avow_buf *out,
-                      struct avow_error *err)
-{
-    size_t half = avow_curve_pair_len(curve) / 2;
-    avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(JWS_HEADER_MAX);
-    uint8_t digest[32];
-
-    avow_buf_putf(&text, "{\"crv\":\"%s\",\"kty\":\"EC\",\"x\":\"",
-                  curve == AVOW_P256 ? "P-256" : "P-384");
-    avow_b64url_put(&text, AVOW_BYTES(xy, half));
-    avow_buf_put_str(&text, "\",\"y\":\"");
-    avow_b64url_put(&text, AVOW_BYTES(xy + half, half));
-    avow_buf_put_str(&text, "\"}");
-    AVOW_TRY(avow_buf_ok(&text, err));
-    if (avow_sha256(avow_buf_view(&text), digest) < 0)
-        return AVOW_FAIL(err, CRYPTO, "SHA-256 failed");
-    return avow_b64url_put(out, AVOW_BYTES_OF(digest)) < 0 ? avow_buf_ok(out, err) : 0;
-}
-
 int avow_ear_sign(const json_t *claims, const struct avow_signer *key, struct avow_buf *out,
                   struct avow_error *err)
 {
     avow_auto(avow_buf_done) struct avow_buf kid = AVOW_BUF(64);
-    avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(AVOW_EAR_MAX);
     avow_autojson json_t *header = NULL;
-    enum avow_curve curve = AVOW_P256;
-    uint8_t xy[96], sig[96];
 
-    if (avow_signer_xy(key, AVOW_P256, xy, NULL) < 0) {
-        curve = AVOW_P384;
-        AVOW_TRY(avow_signer_xy(key, AVOW_P384, xy, err));
-    }
-    AVOW_TRY(thumbprint(curve, xy, &kid, err));
-    header = json_pack("{s:s, s:s, s:s}", "alg", curve == AVOW_P256 ? "ES256" : "ES384", "kid",
-                       avow_buf_cstr(&kid), "typ", "eat+jwt");
+    if (avow_signer_is_rsa(key))
+        return AVOW_FAIL(err, INVAL, "an EAR is signed by a key on P-256 or P-384");
+    AVOW_TRY(avow_jwk_thumbprint(key, &kid, err));
+    header = json_pack("{s:s, s:s}", "kid", avow_buf_cstr(&kid), "typ", "eat+jwt");
     if (!header)
         return AVOW_FAIL(err, NOMEM, "out of memory for a token");
-    AVOW_TRY(put_b64url_json(&text, header, err));
-    avow_buf_put_str(&text, ".");
-    AVOW_TRY(put_b64url_json(&text, claims, err));
-    AVOW_TRY(avow_signer_ecdsa(key, curve, avow_buf_view(&text), sig, err));
-    avow_buf_put_str(&text, ".");
-    avow_b64url_put(&text, AVOW_BYTES(sig, avow_curve_pair_len(curve)));
-    AVOW_TRY(avow_buf_ok(&text, err));
-    return avow_buf_put_bytes(out, avow_buf_view(&text)) < 0 ? avow_buf_ok(out, err) : 0;
+    return avow_jws_sign_json(header, claims, key, out, err);
 }

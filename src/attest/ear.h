@@ -11,7 +11,7 @@
 #define AVOW_ATTEST_EAR_H
 
 #include "attest/attest.h"
-#include "crypto/certmake.h"
+#include "crypto/signer.h"
 
 #define AVOW_EAR_PROFILE "tag:ietf.org,2026:rats/ear#04"
 #define AVOW_EAR_DEVELOPER "avow"

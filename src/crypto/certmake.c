@@ -2,9 +2,6 @@
 
 #include <limits.h>
 #include <openssl/bn.h>
-#include <openssl/core_names.h>
-#include <openssl/ec.h>
-#include <openssl/ecdsa.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
 #include <openssl/pem.h>
@@ -13,16 +10,11 @@
 #include <openssl/x509v3.h>
 #include <time.h>
 
-#define RSA_BITS 4096
+#include "crypto/signer_internal.h"
+
 #define PSS_SALT 48
 #define PEM_LINE 64
 
-struct avow_signer {
-    EVP_PKEY *key;
-    enum avow_signer_kind kind;
-};
-
-AVOW_DEFINE_CLEANUP(evp_pkey, EVP_PKEY, EVP_PKEY_free)
 AVOW_DEFINE_CLEANUP(evp_md_ctx, EVP_MD_CTX, EVP_MD_CTX_free)
 AVOW_DEFINE_CLEANUP(x509, X509, X509_free)
 AVOW_DEFINE_CLEANUP(x509_crl, X509_CRL, X509_CRL_free)
@@ -34,8 +26,6 @@ AVOW_DEFINE_CLEANUP(asn1_octets, ASN1_OCTET_STRING, ASN1_OCTET_STRING_free)
 AVOW_DEFINE_CLEANUP(asn1_integer, ASN1_INTEGER, ASN1_INTEGER_free)
 AVOW_DEFINE_CLEANUP(asn1_time, ASN1_TIME, ASN1_TIME_free)
 AVOW_DEFINE_CLEANUP(bignum, BIGNUM, BN_free)
-AVOW_DEFINE_CLEANUP(ecdsa_sig, ECDSA_SIG, ECDSA_SIG_free)
-AVOW_DEFINE_CLEANUP(bio, BIO, BIO_free_all)
 
 /* OpenSSL's error queue is thread-local and sticky: say its newest entry and leave it empty. */
 static int crypto_failed(struct avow_error *err, const char *what)
@@ -49,166 +39,13 @@ static int crypto_failed(struct avow_error *err, const char *what)
     return AVOW_FAIL(err, CRYPTO, "%s: %s", what, text);
 }
 
-/* Keys */
-
-static int signer_wrap(EVP_PKEY **take_key, struct avow_signer **out, struct avow_error *err)
-{
-    static const struct {
-        const char *group;
-        enum avow_signer_kind kind;
-    } groups[] = { { "prime256v1", AVOW_SIGNER_P256 }, { "secp384r1", AVOW_SIGNER_P384 } };
-    struct avow_signer *s = calloc(1, sizeof *s);
-    char group[32] = "";
-    bool known = false;
-
-    if (!s)
-        return AVOW_FAIL(err, NOMEM, "out of memory");
-    if (EVP_PKEY_is_a(*take_key, "RSA") && EVP_PKEY_get_bits(*take_key) == RSA_BITS) {
-        s->kind = AVOW_SIGNER_RSA4096;
-        known = true;
-    } else if (EVP_PKEY_is_a(*take_key, "EC") &&
-               EVP_PKEY_get_group_name(*take_key, group, sizeof group, NULL) == 1) {
-        for (size_t i = 0; i < sizeof groups / sizeof *groups; i++) {
-            if (strcmp(group, groups[i].group) == 0) {
-                s->kind = groups[i].kind;
-                known = true;
-            }
-        }
-    }
-    ERR_clear_error();
-    if (!known) {
-        free(s);
-        return AVOW_FAIL(err, UNSUPPORTED, "private key is neither P-256, P-384 nor RSA-%d",
-                         RSA_BITS);
-    }
-    s->key = avow_steal(take_key);
-    *out = s;
-    return 0;
-}
-
-int avow_signer_new(enum avow_signer_kind kind, struct avow_signer **out, struct avow_error *err)
-{
-    avow_auto(avow_cleanup_evp_pkey) EVP_PKEY *key = NULL;
-
-    ERR_clear_error();
-    switch (kind) {
-    case AVOW_SIGNER_P256:
-        key = EVP_EC_gen("P-256");
-        break;
-    case AVOW_SIGNER_P384:
-        key = EVP_EC_gen("P-384");
-        break;
-    case AVOW_SIGNER_RSA4096:
-        key = EVP_RSA_gen(RSA_BITS);
-        break;
-    }
-    if (!key)
-        return crypto_failed(err, "making a key");
-    return signer_wrap(&key, out, err);
-}
-
-int avow_signer_from_pem(struct avow_bytes pem, struct avow_signer **out, struct avow_error *err)
-{
-    avow_auto(avow_cleanup_bio) BIO *bio = NULL;
-    avow_auto(avow_cleanup_evp_pkey) EVP_PKEY *key = NULL;
-
-    if (pem.len > AVOW_SIGNER_PEM_MAX)
-        return AVOW_FAIL(err, LIMIT, "private key of %zu bytes (at most %d)", pem.len,
-                         AVOW_SIGNER_PEM_MAX);
-    ERR_clear_error();
-    bio = BIO_new_mem_buf(pem.data, (int)pem.len);
-    if (!bio)
-        return crypto_failed(err, "reading a private key");
-    /* "" as the pass phrase: an encrypted file must fail, not ask on the terminal */
-    key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)(uintptr_t) "");
-    if (!key) {
-        ERR_clear_error();
-        return AVOW_FAIL(err, FORMAT, "not a PEM private key");
-    }
-    return signer_wrap(&key, out, err);
-}
-
-int avow_signer_to_pem(const struct avow_signer *s, struct avow_buf *out, struct avow_error *err)
-{
-    /* secure memory BIO: wiped when it is freed */
-    avow_auto(avow_cleanup_bio) BIO *bio = BIO_new(BIO_s_secmem());
-    char *text = NULL;
-    long n = 0;
-
-    ERR_clear_error();
-    if (!bio || PEM_write_bio_PrivateKey(bio, s->key, NULL, NULL, 0, NULL, NULL) != 1)
-        return crypto_failed(err, "writing a private key");
-    n = BIO_get_mem_data(bio, &text);
-    if (n <= 0)
-        return crypto_failed(err, "writing a private key");
-    avow_buf_put(out, text, (size_t)n);
-    return avow_buf_ok(out, err);
-}
-
-void avow_signer_free(struct avow_signer *s)
-{
-    if (!s)
-        return;
-    EVP_PKEY_free(s->key);
-    free(s);
-}
-
-static int check_curve(const struct avow_signer *s, enum avow_curve curve, struct avow_error *err)
-{
-    enum avow_signer_kind need = curve == AVOW_P256 ? AVOW_SIGNER_P256 : AVOW_SIGNER_P384;
-
-    if (s->kind != need)
-        return AVOW_FAIL(err, INVAL, "key is not on %s", curve == AVOW_P256 ? "P-256" : "P-384");
-    return 0;
-}
-
-int avow_signer_xy(const struct avow_signer *s, enum avow_curve curve, uint8_t *xy,
-                   struct avow_error *err)
-{
-    static const char *const names[] = { OSSL_PKEY_PARAM_EC_PUB_X, OSSL_PKEY_PARAM_EC_PUB_Y };
-    int half = (int)avow_curve_pair_len(curve) / 2;
-
-    AVOW_TRY(check_curve(s, curve, err));
-    ERR_clear_error();
-    for (int i = 0; i < 2; i++) {
-        avow_auto(avow_cleanup_bignum) BIGNUM *v = NULL;
-
-        if (EVP_PKEY_get_bn_param(s->key, names[i], &v) != 1 ||
-            BN_bn2binpad(v, xy + i * half, half) != half)
-            return crypto_failed(err, "reading a public key");
-    }
-    return 0;
-}
-
-int avow_signer_ecdsa(const struct avow_signer *s, enum avow_curve curve, struct avow_bytes msg,
-                      uint8_t *sig, struct avow_error *err)
-{
-    avow_auto(avow_cleanup_evp_md_ctx) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
-    avow_auto(avow_cleanup_ecdsa_sig) ECDSA_SIG *rs = NULL;
-    const EVP_MD *md = curve == AVOW_P256 ? EVP_sha256() : EVP_sha384();
-    int half = (int)avow_curve_pair_len(curve) / 2;
-    uint8_t der[128]; /* a P-384 signature is at most 104 bytes of DER */
-    const uint8_t *p = der;
-    size_t n = sizeof der;
-
-    AVOW_TRY(check_curve(s, curve, err));
-    ERR_clear_error();
-    if (!ctx || EVP_DigestSignInit(ctx, NULL, md, NULL, s->key) != 1 ||
-        EVP_DigestSign(ctx, der, &n, msg.data, msg.len) != 1)
-        return crypto_failed(err, "ECDSA");
-    rs = d2i_ECDSA_SIG(NULL, &p, (long)n);
-    if (!rs || BN_bn2binpad(ECDSA_SIG_get0_r(rs), sig, half) != half ||
-        BN_bn2binpad(ECDSA_SIG_get0_s(rs), sig + half, half) != half)
-        return crypto_failed(err, "ECDSA");
-    return 0;
-}
-
 /* Certificates */
 
 /* A context ready to sign a certificate or CRL in the profile of the issuer's key. */
 static int sign_init(const struct avow_signer *s, EVP_MD_CTX *ctx)
 {
-    const EVP_MD *md = s->kind == AVOW_SIGNER_P256 ? EVP_sha256() : EVP_sha384();
+    bool strong = s->kind == AVOW_SIGNER_P384 || s->kind == AVOW_SIGNER_RSA4096;
+    const EVP_MD *md = strong ? EVP_sha384() : EVP_sha256();
     EVP_PKEY_CTX *pctx = NULL; /* owned by ctx */
 
     if (!ctx || EVP_DigestSignInit(ctx, &pctx, md, NULL, s->key) != 1)

@@ -9,7 +9,7 @@
 #include "base/bytes.h"
 #include "base/cleanup.h"
 
-#define AVOW_CERT_DER_MAX (16u << 10)
+#define AVOW_CERT_DER_MAX (64u << 10)
 #define AVOW_CRL_DER_MAX (1u << 20)
 
 struct avow_cert; /* owned */
