@@ -1,24 +1,15 @@
 #include "daemon/attestation.h"
 
 #include <stdlib.h>
-#include <time.h>
 
 #include "codec/text.h"
-#include "daemon/log.h"
+#include "serve/log.h"
 
 struct avow_attestation {
     struct avow_identity *id;
     struct avow_metrics *metrics;
     struct avow_again *again;
 };
-
-uint64_t avow_now_ns(void)
-{
-    struct timespec t = { 0 };
-
-    clock_gettime(CLOCK_BOOTTIME, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
 
 /* ---- quotes ---- */
 

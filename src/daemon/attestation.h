@@ -8,9 +8,10 @@
 #define AVOW_DAEMON_ATTESTATION_H
 
 #include "daemon/http.h"
-#include "daemon/rate.h"
-#include "daemon/workers.h"
 #include "obs/metrics.h"
+#include "serve/clock.h"
+#include "serve/rate.h"
+#include "serve/workers.h"
 #include "source/source.h"
 
 #define AVOW_AGAIN_MAX 1024        /* clients remembered; the oldest goes */
@@ -62,8 +63,5 @@ AVOW_MUST_USE int avow_attestation_new(struct avow_http *http, struct avow_ident
                                        struct avow_metrics *metrics, uint64_t period_ns,
                                        struct avow_attestation **out, struct avow_error *err);
 void avow_attestation_free(struct avow_attestation *a);
-
-/* CLOCK_BOOTTIME: an attestation ages while the machine is suspended, too. */
-uint64_t avow_now_ns(void);
 
 #endif

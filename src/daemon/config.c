@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
-#include <netdb.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,6 +10,8 @@
 #include <unistd.h>
 
 #include "codec/yaml.h"
+#include "serve/address.h"
+#include "serve/file.h"
 #include "source/source.h"
 #include "store/store.h"
 
@@ -258,8 +259,8 @@ static int check(const struct avow_yaml *y, const struct avow_config *cfg, struc
     if (!avow_member_name_ok(cfg->name))
         return avow_yaml_fail(y, json_object_get(j, "name"), AVOW_E_FORMAT, err,
                               "name: \"%s\" must be of a-z, 0-9 and '-' inside", cfg->name);
-    AVOW_TRY(avow_config_address(cfg->listen, &addr, &len, host, err));
-    AVOW_TRY(avow_config_address(cfg->listen_nodes, &addr, &len, host, err));
+    AVOW_TRY(avow_address_parse(cfg->listen, &addr, &len, host, err));
+    AVOW_TRY(avow_address_parse(cfg->listen_nodes, &addr, &len, host, err));
     return check_tee(y, cfg, err);
 }
 
@@ -283,32 +284,6 @@ int avow_config_load(const char *path, struct avow_config *out, struct avow_erro
     return 0;
 }
 
-int avow_config_address(const char *given, struct sockaddr_storage *addr, socklen_t *len,
-                        char host[256], struct avow_error *err)
-{
-    const struct addrinfo hints = { .ai_socktype = SOCK_STREAM,
-                                    .ai_flags = AI_NUMERICSERV | AI_PASSIVE };
-    struct addrinfo *list = NULL;
-    const char *colon = strrchr(given, ':');
-    size_t n = colon ? (size_t)(colon - given) : 0;
-    bool brackets = n >= 2 && given[0] == '[' && given[n - 1] == ']';
-    char bare[256];
-    int rc = 0;
-
-    if (!colon || n == 0 || n > 255 || !colon[1])
-        return AVOW_FAIL(err, FORMAT, "\"%s\" is not host:port", given);
-    memcpy(host, given, n);
-    host[n] = '\0';
-    snprintf(bare, sizeof bare, "%.*s", (int)(brackets ? n - 2 : n), given + brackets);
-    rc = getaddrinfo(bare, colon + 1, &hints, &list);
-    if (rc != 0)
-        return AVOW_FAIL(err, FORMAT, "\"%s\": %s", given, gai_strerror(rc));
-    memcpy(addr, list->ai_addr, list->ai_addrlen);
-    *len = list->ai_addrlen;
-    freeaddrinfo(list);
-    return 0;
-}
-
 int avow_config_policy(const char *path, struct avow_policy **out, struct avow_error *err)
 {
     avow_auto(avow_cleanup_yaml) struct avow_yaml *y = NULL;
@@ -322,24 +297,6 @@ int avow_config_policy(const char *path, struct avow_policy **out, struct avow_e
     return 0;
 }
 
-static int read_file(const char *path, bool trusted, struct avow_buf *out, struct avow_error *err)
-{
-    avow_autoclose int fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
-    struct stat st = { 0 };
-    char chunk[4096];
-    ssize_t n = 0;
-
-    if (fd < 0 || fstat(fd, &st) != 0)
-        return AVOW_FAIL_SYS(err, "%s", path);
-    if (trusted && ((st.st_mode & 022) || (st.st_uid != 0 && st.st_uid != geteuid())))
-        return AVOW_FAIL(err, UNTRUSTED, "%s can be written to by others", path);
-    while ((n = read(fd, chunk, sizeof chunk)) > 0)
-        avow_buf_put(out, chunk, (size_t)n);
-    if (n < 0)
-        return AVOW_FAIL_SYS(err, "%s", path);
-    return avow_buf_ok(out, err) < 0 ? avow_error_prefix(err, "%s", path) : 0;
-}
-
 int avow_config_anchors(const char *path, struct avow_anchors *out, struct avow_error *err)
 {
     avow_auto(avow_buf_done) struct avow_buf pem = AVOW_BUF(FILE_MAX);
@@ -347,18 +304,10 @@ int avow_config_anchors(const char *path, struct avow_anchors *out, struct avow_
     avow_anchors_builtin(out);
     if (!path)
         return 0;
-    AVOW_TRY(read_file(path, false, &pem, err));
+    AVOW_TRY(avow_file_read(path, AVOW_FILE_ANYBODYS, &pem, err));
     if (avow_anchors_add_simulated(out, avow_buf_view(&pem), err) < 0)
         return avow_error_prefix(err, "%s", path);
     return 0;
-}
-
-int avow_clients_load(const char *path, struct avow_clients *out, struct avow_error *err)
-{
-    avow_auto(avow_buf_done) struct avow_buf lines = AVOW_BUF(AVOW_CLIENTS_FILE_MAX);
-
-    AVOW_TRY(read_file(path, true, &lines, err));
-    return avow_clients_parse(avow_buf_view(&lines), path, out, err);
 }
 
 int avow_config_check(const struct avow_config *cfg, struct avow_error *err)

@@ -7,11 +7,11 @@
 
 #include <stdbool.h>
 #include <stdint.h>
-#include <sys/socket.h>
 
 #include "base/cleanup.h"
 #include "group/roster.h"
 #include "policy/policy.h"
+#include "serve/clients.h"
 #include "verifier/settings.h"
 #include "verify/anchors.h"
 
@@ -23,9 +23,6 @@
 #define AVOW_CONFIG_QUOTE_RATE 20
 #define AVOW_CONFIG_JOBS_MAX 8
 #define AVOW_CONFIG_FILES_MAX ((uint64_t)16 << 30)
-
-#define AVOW_CLIENTS_MAX 1024
-#define AVOW_CLIENTS_FILE_MAX (256u << 10)
 
 /* Strings are owned; NULL if optional and absent. */
 struct avow_config {
@@ -60,27 +57,11 @@ void avow_config_done(struct avow_config *cfg);
 /* Whether the files that it names can be read and make sense. */
 AVOW_MUST_USE int avow_config_check(const struct avow_config *cfg, struct avow_error *err);
 
-/* "host:port", "[v6]:port"; port 0 is fine. @host gets the part before the port as it stands. */
-AVOW_MUST_USE int avow_config_address(const char *text, struct sockaddr_storage *addr,
-                                      socklen_t *len, char host[256], struct avow_error *err);
 /* NULL if @path is NULL. */
 AVOW_MUST_USE int avow_config_policy(const char *path, struct avow_policy **out,
                                      struct avow_error *err);
 /* The vendors' roots and, if @path is not NULL, those in it. */
 AVOW_MUST_USE int avow_config_anchors(const char *path, struct avow_anchors *out,
                                       struct avow_error *err);
-
-/* Who may use the API: "sha256:<hex> comment" a line, '#' begins a comment line. */
-struct avow_clients {
-    size_t n;
-    uint8_t spki[AVOW_CLIENTS_MAX][32];
-};
-
-AVOW_MUST_USE int avow_clients_parse(struct avow_bytes text, const char *name,
-                                     struct avow_clients *out, struct avow_error *err);
-/* Refuses a file that others than root or this user could write to. */
-AVOW_MUST_USE int avow_clients_load(const char *path, struct avow_clients *out,
-                                    struct avow_error *err);
-bool avow_clients_has(const struct avow_clients *c, const uint8_t spki[32]);
 
 #endif

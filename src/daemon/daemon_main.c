@@ -11,8 +11,8 @@
 #include <unistd.h>
 
 #include "base/secret.h"
-#include "daemon/log.h"
 #include "daemon/node.h"
+#include "serve/log.h"
 
 #define EXIT_USAGE 2
 #define FILES_MAX 65536 /* descriptors; connections of ranks pass through here */
@@ -201,7 +201,7 @@ static int run(const struct options *o)
         printf("%s: ok\n", o->config);
         return EXIT_SUCCESS;
     }
-    avow_log_start(cfg.name);
+    avow_log_start("avowd", cfg.name);
     base = event_base_new();
     if (!base)
         return EXIT_FAILURE;
@@ -217,6 +217,7 @@ int main(int argc, char **argv)
 
     if (status >= 0)
         return status;
+    avow_log_start("avowd", NULL);
     avow_process_harden();
     raise_file_limit();
     signal(SIGPIPE, SIG_IGN);

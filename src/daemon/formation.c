@@ -3,7 +3,7 @@
 #include <stdlib.h>
 
 #include "daemon/formation_internal.h"
-#include "daemon/log.h"
+#include "serve/log.h"
 
 #define SWEEP_S 5
 

@@ -11,9 +11,9 @@
 #include "daemon/http.h"
 #include "daemon/peer.h"
 #include "daemon/proposal.h"
-#include "daemon/quiet.h"
-#include "daemon/workers.h"
 #include "policy/verdict.h"
+#include "serve/quiet.h"
+#include "serve/workers.h"
 #include "verify/cache.h"
 
 #define AVOW_CONNECT_RETRY_MS 200

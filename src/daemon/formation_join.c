@@ -5,7 +5,7 @@
 #include "codec/text.h"
 #include "crypto/hash.h"
 #include "daemon/formation_internal.h"
-#include "daemon/log.h"
+#include "serve/log.h"
 
 /* Formations of this client that no job uses: not formed yet, or idle. */
 static size_t count_unused(const struct avow_formations *fs, const uint8_t owner[32])

@@ -6,7 +6,7 @@
 #include <stdlib.h>
 
 #include "daemon/formation_internal.h"
-#include "daemon/log.h"
+#include "serve/log.h"
 
 static void pair_connect(struct avow_pair *p);
 

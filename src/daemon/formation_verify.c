@@ -6,7 +6,7 @@
 #include "codec/text.h"
 #include "crypto/hash.h"
 #include "daemon/formation_internal.h"
-#include "daemon/log.h"
+#include "serve/log.h"
 
 #define CAN_VERIFY                                                   \
     (1u << AVOW_FORMATION_ROSTERED | 1u << AVOW_FORMATION_VERIFIED | \

@@ -9,7 +9,7 @@
 #include <time.h>
 
 #include "daemon/http.h"
-#include "daemon/route.h"
+#include "serve/route.h"
 
 struct avow_route {
     const char *method;

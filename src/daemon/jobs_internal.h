@@ -17,7 +17,6 @@
 #include "daemon/events.h"
 #include "daemon/folder.h"
 #include "daemon/jobs.h"
-#include "daemon/log.h"
 #include "daemon/shell_proc.h"
 #include "daemon/work.h"
 #include "job/journal.h"
@@ -25,6 +24,7 @@
 #include "job/tail.h"
 #include "job/utf8.h"
 #include "obs/latency.h"
+#include "serve/log.h"
 
 #define JOBS_LIST_MAX 100   /* of GET /v1/jobs */
 #define JOBS_ENDED_KEPT 256 /* ended jobs in memory; older ones are read from the journal */

@@ -6,12 +6,13 @@
 #include "daemon/attestation.h"
 #include "daemon/formation.h"
 #include "daemon/jobs.h"
-#include "daemon/log.h"
 #include "daemon/peer.h"
-#include "daemon/quiet.h"
 #include "daemon/status.h"
-#include "daemon/workers.h"
 #include "fabric/broker.h"
+#include "serve/address.h"
+#include "serve/log.h"
+#include "serve/quiet.h"
+#include "serve/workers.h"
 #include "store/store.h"
 
 #define REQUEST_FAILED "method=%s route=%s status=%d code=%s text=\"%s\""
@@ -253,17 +254,17 @@ static int listen_on(struct avow_node *n, struct avow_error *err)
     char host[256];
     uint16_t port = 0;
 
-    AVOW_TRY(avow_config_address(cfg->listen, &addr, &len, host, err));
+    AVOW_TRY(avow_address_parse(cfg->listen, &addr, &len, host, err));
     if (avow_http_listen(n->http, sa, len, &port, err) < 0)
         return avow_error_prefix(err, "listen: %s", cfg->listen);
     snprintf(n->api, sizeof n->api, "%s:%u", host, port);
-    AVOW_TRY(avow_config_address(cfg->listen_nodes, &addr, &len, host, err));
+    AVOW_TRY(avow_address_parse(cfg->listen_nodes, &addr, &len, host, err));
     if (avow_peers_listen(n->peers, sa, len, &port, err) < 0)
         return avow_error_prefix(err, "listen-nodes: %s", cfg->listen_nodes);
     snprintf(n->nodes, sizeof n->nodes, "%s:%u", host, port);
     if (!cfg->listen_metrics)
         return 0;
-    AVOW_TRY(avow_config_address(cfg->listen_metrics, &addr, &len, host, err));
+    AVOW_TRY(avow_address_parse(cfg->listen_metrics, &addr, &len, host, err));
     if (avow_status_listen(n->status, sa, len, NULL, err) < 0)
         return avow_error_prefix(err, "listen-metrics: %s", cfg->listen_metrics);
     return 0;

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "daemon/config.h"
+#include "serve/address.h"
 
 #define HEX "00112233445566778899aabbccddeeff00112233445566778899AABBCCDDEEFF"
 
@@ -170,15 +171,15 @@ static void addresses(void **state)
     char host[256];
 
     (void)state;
-    assert_int_equal(avow_config_address("127.0.0.1:7440", &addr, &len, host, NULL), 0);
+    assert_int_equal(avow_address_parse("127.0.0.1:7440", &addr, &len, host, NULL), 0);
     assert_string_equal(host, "127.0.0.1");
     assert_int_equal(addr.ss_family, AF_INET);
     assert_int_equal(ntohs(((struct sockaddr_in *)&addr)->sin_port), 7440);
-    assert_int_equal(avow_config_address("[::1]:0", &addr, &len, host, NULL), 0);
+    assert_int_equal(avow_address_parse("[::1]:0", &addr, &len, host, NULL), 0);
     assert_string_equal(host, "[::1]");
     assert_int_equal(addr.ss_family, AF_INET6);
     for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
-        assert_int_equal(avow_config_address(bad[i], &addr, &len, host, NULL), -AVOW_E_FORMAT);
+        assert_int_equal(avow_address_parse(bad[i], &addr, &len, host, NULL), -AVOW_E_FORMAT);
 }
 
 static void clients_are_read(void **state)

@@ -20,8 +20,8 @@
 #include "daemon/formation.h"
 #include "daemon/http.h"
 #include "daemon/peer.h"
-#include "daemon/workers.h"
 #include "job/manifest.h"
+#include "serve/workers.h"
 
 #define NODES_MAX 5
 #define WAIT_MS 12000

@@ -1,0 +1,245 @@
+#include "service/appraise.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+
+#include "codec/text.h"
+#include "crypto/hash.h"
+#include "maa/claims.h"
+#include "maa/verify.h"
+
+#define CACHE_ENTRIES 512u
+
+/* What is made on the way; big, so not on a worker's stack. */
+struct state {
+    struct avow_maa_request rq;
+    struct avow_claims claims;
+    json_t *out; /* MAA's claims */
+    char jti[65];
+    char evidence[65]; /* SHA-256, hex */
+    char policy_hash[48];
+    struct avow_buf policy_text;
+    json_t *issued;
+    bool draft;
+};
+
+static void state_free(struct state *s)
+{
+    avow_maa_request_done(&s->rq);
+    avow_buf_done(&s->policy_text);
+    json_decref(s->out);
+    json_decref(s->issued);
+    free(s);
+}
+AVOW_DEFINE_CLEANUP(state, struct state, state_free)
+
+__attribute__((format(printf, 4, 5))) static int answer(struct appraisal *a, int status,
+                                                        const char *code, const char *fmt, ...)
+{
+    va_list ap;
+
+    a->status = status;
+    (void)snprintf(a->code, sizeof a->code, "%s", code);
+    va_start(ap, fmt);
+    (void)vsnprintf(a->text, sizeof a->text, fmt, ap);
+    va_end(ap);
+    avow_printable(a->text); /* it may quote what the client sent */
+    return -AVOW_E_REFUSED;
+}
+
+static int broken(struct appraisal *a, const struct avow_error *err)
+{
+    if (err->code == AVOW_E_LIMIT)
+        return answer(a, 503, "ServiceUnavailable", "%s", err->text);
+    return answer(a, 500, "InternalServerError", "%s", err->text);
+}
+
+/* ---- caches ---- */
+
+static struct avow_verify_cache *take_cache(struct caches *c)
+{
+    struct avow_verify_cache *cache = NULL;
+
+    pthread_mutex_lock(&c->lock);
+    if (c->n)
+        cache = c->list[--c->n];
+    pthread_mutex_unlock(&c->lock);
+    if (!cache && avow_verify_cache_new(CACHE_ENTRIES, &cache, NULL) < 0)
+        return NULL; /* it goes without, too */
+    return cache;
+}
+
+static void give_cache(struct caches *c, struct avow_verify_cache *cache)
+{
+    pthread_mutex_lock(&c->lock);
+    if (cache && c->n < AVOW_WORKERS_THREADS_MAX) {
+        c->list[c->n++] = cache;
+        cache = NULL;
+    }
+    pthread_mutex_unlock(&c->lock);
+    if (cache)
+        avow_verify_cache_free(cache);
+}
+
+/* ---- steps ---- */
+
+static int read_request(struct appraisal *a, struct state *s)
+{
+    struct avow_error err = { 0 };
+    uint8_t digest[32];
+
+    if (avow_maa_request_parse(a->type, avow_buf_view(&a->body), &s->rq, &err) < 0)
+        return answer(a, 400, "InvalidParameter", "%s", err.text);
+    if (avow_sha256(s->rq.bundle.evidence, digest) < 0)
+        return answer(a, 500, "InternalServerError", "SHA-256 failed");
+    avow_hex(AVOW_BYTES_OF(digest), s->evidence);
+    if (a->basis->store && avow_store_complete(a->basis->store, a->now, &s->rq.bundle, &err) < 0)
+        return broken(a, &err);
+    return 0;
+}
+
+/* The first check that did not pass says why. */
+static int not_authentic(struct appraisal *a, const struct avow_claims *c)
+{
+    const struct avow_check *missing = NULL;
+
+    for (uint32_t i = 0; i < c->n_checks; i++) {
+        const struct avow_check *k = &c->checks[i];
+
+        if (k->state == AVOW_CHECK_FAILED)
+            return answer(a, 400, "InvalidParameter", "%s: %s", k->code, k->text);
+        if (k->state == AVOW_CHECK_NOT_RUN && !missing)
+            missing = k;
+    }
+    return answer(a, 400, "InvalidParameter", "%s could not be checked: %s",
+                  missing ? missing->code : "the evidence", missing ? missing->text : "");
+}
+
+static int verify(struct appraisal *a, struct state *s)
+{
+    struct avow_verify_cache *cache = take_cache(a->caches);
+    struct avow_error err = { 0 };
+    int rc = avow_maa_verify(&s->rq, &a->basis->anchors, a->now, cache, &s->claims, &err);
+
+    give_cache(a->caches, cache);
+    if (rc < 0)
+        return broken(a, &err);
+    if (!s->claims.authentic)
+        return not_authentic(a, &s->claims);
+    a->simulated = s->claims.simulated;
+    if (avow_maa_claims(&s->claims, &s->rq, false, &s->out, &err) < 0)
+        return broken(a, &err);
+    return 0;
+}
+
+/* Our nonce counts for something only in what the evidence binds: the echo of "nonce" is no proof.
+ */
+static const char *bound_nonce(const struct state *s)
+{
+    const json_t *in_runtime = json_object_get(s->rq.runtime.value, "nonce");
+    struct avow_bytes bytes = avow_buf_view(&s->rq.runtime.bytes);
+
+    if (!s->rq.runtime.present)
+        return NULL;
+    if (json_is_string(in_runtime))
+        return json_string_value(in_runtime);
+    if (s->rq.nonce && strlen(s->rq.nonce) == AVOW_NONCE_TEXT - 1 &&
+        memmem(bytes.data, bytes.len, s->rq.nonce, AVOW_NONCE_TEXT - 1))
+        return s->rq.nonce;
+    return NULL;
+}
+
+static int use_nonce(struct appraisal *a, const struct state *s)
+{
+    const char *nonce = bound_nonce(s);
+
+    if (!nonce)
+        return 0;
+    switch (avow_nonces_take(a->nonces, nonce, a->now)) {
+    case AVOW_NONCE_FRESH:
+        a->fresh = true;
+        return 0;
+    case AVOW_NONCE_USED:
+        return answer(a, 400, "InvalidParameter", "the nonce was used before: get another");
+    case AVOW_NONCE_FULL:
+        return answer(a, 503, "ServiceUnavailable", "too many nonces were used lately");
+    case AVOW_NONCE_UNKNOWN:
+        break;
+    }
+    return 0;
+}
+
+static int sign(struct appraisal *a, struct state *s)
+{
+    struct avow_error err = { 0 };
+    const struct token_in in = { .a = a,
+                                 .rq = &s->rq,
+                                 .claims = &s->claims,
+                                 .policy_hash = s->policy_hash,
+                                 .policy_text = avow_buf_view(&s->policy_text),
+                                 .issued = s->issued,
+                                 .unsecured = s->draft };
+    int rc = a->ear ? token_ear(&in, s->jti, &a->token, &err)
+                    : token_maa(&in, s->out, s->jti, &a->token, &err);
+
+    if (rc == -AVOW_E_FORMAT)
+        return answer(a, 400, "InvalidParameter", "%s", err.text);
+    return rc < 0 ? broken(a, &err) : 0;
+}
+
+/* ---- the log ---- */
+
+static json_t *logged(const struct appraisal *a, const struct state *s)
+{
+    avow_autojson json_t *j =
+        json_pack("{s:s, s:s, s:s, s:s}", "client", a->client, "evidence-sha256", s->evidence,
+                  "request", a->id, "type", avow_maa_type_name(a->type));
+    char machine[129];
+
+    if (!j)
+        return NULL;
+    if (a->code[0])
+        return json_object_update_new(j,
+                                      json_pack("{s:s, s:s}", "code", a->code, "text", a->text)) < 0
+                   ? NULL
+                   : avow_steal(&j);
+    avow_hex(AVOW_BYTES(s->claims.machine, s->claims.machine_len), machine);
+    if (json_object_update_new(j, json_pack("{s:b, s:b, s:b, s:s, s:s, s:s, s:s}", "ear", a->ear,
+                                            "nonce-fresh", a->fresh, "simulated", a->simulated,
+                                            "jti", s->jti, "kid",
+                                            a->ear ? a->generation->ec_kid : a->generation->rsa_kid,
+                                            "machine", machine, "policy-hash", s->policy_hash)) < 0)
+        return NULL;
+    return avow_steal(&j);
+}
+
+/* Before the answer: no token that the log does not know. What could not be read at all is not
+ * worth a row. */
+static void record(struct appraisal *a, const struct state *s)
+{
+    struct avow_error err = { 0 };
+
+    if (a->code[0] && !s->evidence[0])
+        return;
+    if (avow_audit_put(a->audit, a->now, a->code[0] ? "refused" : "token", logged(a, s), &err) == 0)
+        return;
+    avow_buf_reset(&a->token);
+    (void)broken(a, &err);
+}
+
+void appraise(struct appraisal *a)
+{
+    avow_auto(avow_cleanup_state) struct state *s = calloc(1, sizeof *s);
+
+    a->status = 200;
+    a->token = AVOW_BUF(APPRAISE_TOKEN_MAX);
+    if (!s) {
+        (void)answer(a, 500, "InternalServerError", "out of memory");
+        return;
+    }
+    if (read_request(a, s) == 0 && verify(a, s) == 0 && use_nonce(a, s) == 0)
+        (void)sign(a, s);
+    if (a->code[0])
+        avow_buf_reset(&a->token);
+    record(a, s);
+}
