@@ -275,8 +275,14 @@ static void appraise_defaults(const struct avow_claims *c, struct avow_verdict *
 {
     bool snp = avow_tee_hardware(c->tee) == AVOW_TEE_SNP;
 
+    avow_verdict_add(v, "simulated", !c->simulated, "%s evidence",
+                     c->simulated ? "SIMULATED" : "real");
     avow_verdict_add(v, "debug", !c->debug, "the host may %slook into the VM",
                      c->debug ? "" : "not ");
+    if (!snp)
+        avow_verdict_add(v, "tcb-floor", c->tdx.tcb_status == AVOW_TCB_UP_TO_DATE,
+                         "TCB status %s, and UpToDate is accepted",
+                         avow_tcb_status_name(c->tdx.tcb_status));
     if (snp) {
         avow_verdict_add(v, "migration", !(c->snp.policy & AVOW_SNP_POLICY_MIGRATE_MA),
                          "the VM may %sbe moved by a migration agent",

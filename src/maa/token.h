@@ -50,7 +50,8 @@ struct avow_maa_token_in {
     /* On Azure: the issuer need not have found the paravisor among Microsoft's
      * ("azure-compliant-cvm"): the policy must then name its measurements. */
     bool any_paravisor;
-    /* Rules for the claims; NULL: no debugging, no migration, VMPL 0, on Azure secure boot. */
+    /* Rules for the claims; NULL: not simulated, no debugging, for SNP no migration and VMPL 0, for
+     * TDX up to date, on Azure secure boot; any measurement, which is for the caller to look at. */
     const struct avow_policy *policy;
     const char *member; /* for machine pinning, or NULL */
 };

@@ -316,6 +316,60 @@ static void the_defaults_are_strict(void **state)
     refused_with("x-ms-sevsnpvm-migration-allowed", json_true(), "migration");
     json_object_set_new(payload, "x-ms-sevsnpvm-migration-allowed", json_false());
     refused_with("x-ms-sevsnpvm-vmpl", json_integer(1), "vmpl");
+    json_object_set_new(payload, "x-ms-sevsnpvm-vmpl", json_integer(0));
+    refused_with("x-avow-simulated", json_true(), "simulated");
+    assert_true(v.simulated);
+}
+
+static void a_td_must_be_up_to_date(void **state)
+{
+    (void)state;
+    json_decref(payload);
+    made.tee = AVOW_TEE_TDX;
+    made.tdx.tcb_status = AVOW_TCB_UP_TO_DATE;
+    payload = issuer_payload(&made, STATEMENT);
+    in.type = AVOW_MAA_TDXVM;
+    issuer_sign(&good, good.kid, payload, &token);
+    appraise();
+    assert_true(avow_verdict_accepts(&v));
+    assert_int_equal(claims.tee, AVOW_TEE_TDX);
+    refused_with("attester_tcb_status", json_string("OutOfDate"), "tcb-floor");
+    refused_with("attester_tcb_status", json_string("Fine"), "tcb-floor");
+    json_object_set_new(payload, "attester_tcb_status", json_string("UpToDate"));
+    refused_with("dbgstat", json_string("enabled"), "debug");
+}
+
+/* A guest that is not Azure's and says that it has a TPM: nobody found its paravisor to be known.
+ */
+static void a_paravisor_must_be_known(void **state)
+{
+    static const char runtime[] =
+        "{\"keys\":[{\"kid\":\"HCLAkPub\",\"kty\":\"RSA\",\"e\":\"AQAB\"}]}";
+    avow_auto(avow_buf_done) struct avow_buf n = AVOW_BUF(1024);
+    json_t *value = json_loads(runtime, 0, NULL);
+    struct avow_rsa_key rsa;
+
+    (void)state;
+    assert_int_equal(avow_signer_rsa(good.key, &rsa, NULL), 0);
+    avow_b64url_put(&n, avow_rsa_n(&rsa));
+    json_object_set_new(json_array_get(json_object_get(value, "keys"), 0), "n",
+                        json_string(avow_buf_cstr(&n)));
+    json_object_set_new(value, "vm-configuration", json_pack("{s:b}", "secure-boot", 1));
+    in.statement = AVOW_BYTES(NULL, 0);
+    in.unbound_ok = true;
+    refused_with("x-ms-runtime", value, "paravisor");
+    in.any_paravisor = true;
+    appraise();
+    assert_true(avow_verdict_accepts(&v));
+    assert_int_equal(claims.tee, AVOW_TEE_AZ_SNP);
+    in.any_paravisor = false;
+    json_object_set_new(payload, "x-ms-compliance-status", json_string("azure-compliant-cvm"));
+    issuer_sign(&good, good.kid, payload, &token);
+    appraise();
+    assert_true(avow_verdict_accepts(&v));
+    in.statement = avow_bytes_str(STATEMENT);
+    refused_as("binding");
+    assert_true(avow_verdict_undecided(&v));
 }
 
 static void a_policy_takes_their_place(void **state)
@@ -427,6 +481,8 @@ int main(void)
         CASE(long_tokens_are_not_read),
         CASE(claims_of_the_wrong_type_are_refused),
         CASE(the_defaults_are_strict),
+        CASE(a_td_must_be_up_to_date),
+        CASE(a_paravisor_must_be_known),
         CASE(a_policy_takes_their_place),
         CASE(callers_mistakes_are_errors),
         CASE(microsofts_tokens_are_accepted),
