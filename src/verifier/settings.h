@@ -1,7 +1,7 @@
 /*
  * Who judges evidence, as job files and avowd's configuration say it: `verifier:` one mapping or a
  * list of them, {kind: local} or {kind: azure, url, issuers, ca, max-age}, and `require: all|any`
- * where there are two. docs/formats/verifier.md.
+ * where there are two. docs/formats/job-file.md.
  */
 #ifndef AVOW_VERIFIER_SETTINGS_H
 #define AVOW_VERIFIER_SETTINGS_H
