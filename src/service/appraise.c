@@ -17,18 +17,16 @@ struct state {
     json_t *out; /* MAA's claims */
     char jti[65];
     char evidence[65]; /* SHA-256, hex */
-    char policy_hash[48];
-    struct avow_buf policy_text;
-    json_t *issued;
-    bool draft;
+    struct avow_maa_policy_out judged;
+    struct avow_service_policy *draft; /* or NULL */
 };
 
 static void state_free(struct state *s)
 {
     avow_maa_request_done(&s->rq);
-    avow_buf_done(&s->policy_text);
     json_decref(s->out);
-    json_decref(s->issued);
+    avow_maa_policy_out_done(&s->judged);
+    avow_service_policy_unref(s->draft);
     free(s);
 }
 AVOW_DEFINE_CLEANUP(state, struct state, state_free)
@@ -132,6 +130,32 @@ static int verify(struct appraisal *a, struct state *s)
     return 0;
 }
 
+/* By the policy in force, or by the draft that the request brings, whose token nobody signs. */
+static int judge(struct appraisal *a, struct state *s)
+{
+    const struct avow_maa_policy_in in = { .service = s->out };
+    struct avow_error err = { 0 };
+    const struct avow_service_policy *p = a->policy;
+
+    if (s->rq.draft) {
+        if (a->ear)
+            return answer(a, 400, "InvalidParameter", "a draft policy gives no EAR");
+        if (avow_service_policy_read(avow_bytes_str(s->rq.draft), &s->draft, &err) < 0)
+            return answer(a, 400, "PolicyParsingError", "draftPolicyForAttestation: %s", err.text);
+        p = s->draft;
+    }
+    if (avow_maa_policy_run(p->rules, &in, &s->judged, &err) < 0)
+        return answer(a, 400, "PolicyEvaluationError", "%s", err.text);
+    if (s->judged.denied)
+        return answer(a, 400, "PolicyEvaluationError",
+                      "A Deny claim was issued, authorization failed (rule at line %u column %u)",
+                      s->judged.line, s->judged.column);
+    if (!s->judged.permitted)
+        return answer(a, 400, "PolicyEvaluationError",
+                      "no rule of the policy permits this, authorization failed");
+    return 0;
+}
+
 /* Our nonce counts for something only in what the evidence binds: the echo of "nonce" is no proof.
  */
 static const char *bound_nonce(const struct state *s)
@@ -175,10 +199,9 @@ static int sign(struct appraisal *a, struct state *s)
     const struct token_in in = { .a = a,
                                  .rq = &s->rq,
                                  .claims = &s->claims,
-                                 .policy_hash = s->policy_hash,
-                                 .policy_text = avow_buf_view(&s->policy_text),
-                                 .issued = s->issued,
-                                 .unsecured = s->draft };
+                                 .policy = s->draft ? s->draft : a->policy,
+                                 .issued = s->judged.issued,
+                                 .unsecured = s->draft != NULL };
     int rc = a->ear ? token_ear(&in, s->jti, &a->token, &err)
                     : token_maa(&in, s->out, s->jti, &a->token, &err);
 
@@ -204,11 +227,12 @@ static json_t *logged(const struct appraisal *a, const struct state *s)
                    ? NULL
                    : avow_steal(&j);
     avow_hex(AVOW_BYTES(s->claims.machine, s->claims.machine_len), machine);
-    if (json_object_update_new(j, json_pack("{s:b, s:b, s:b, s:s, s:s, s:s, s:s}", "ear", a->ear,
-                                            "nonce-fresh", a->fresh, "simulated", a->simulated,
-                                            "jti", s->jti, "kid",
-                                            a->ear ? a->generation->ec_kid : a->generation->rsa_kid,
-                                            "machine", machine, "policy-hash", s->policy_hash)) < 0)
+    if (json_object_update_new(
+            j, json_pack("{s:b, s:b, s:b, s:b, s:s, s:s, s:s, s:s}", "ear", a->ear, "draft",
+                         s->draft != NULL, "nonce-fresh", a->fresh, "simulated", a->simulated,
+                         "jti", s->jti, "kid",
+                         a->ear ? a->generation->ec_kid : a->generation->rsa_kid, "machine",
+                         machine, "policy-hash", s->draft ? s->draft->hash : a->policy->hash)) < 0)
         return NULL;
     return avow_steal(&j);
 }
@@ -237,7 +261,7 @@ void appraise(struct appraisal *a)
         (void)answer(a, 500, "InternalServerError", "out of memory");
         return;
     }
-    if (read_request(a, s) == 0 && verify(a, s) == 0 && use_nonce(a, s) == 0)
+    if (read_request(a, s) == 0 && verify(a, s) == 0 && judge(a, s) == 0 && use_nonce(a, s) == 0)
         (void)sign(a, s);
     if (a->code[0])
         avow_buf_reset(&a->token);

@@ -26,6 +26,7 @@ struct appraisal {
     struct caches *caches;
     struct basis *basis;                /* referenced */
     struct avow_generation *generation; /* referenced */
+    struct avow_service_policy *policy; /* referenced */
     char id[AVOW_REQUEST_ID];
     char client[AVOW_SERVER_ADDRESS_TEXT];
     /* out */
@@ -45,8 +46,7 @@ struct token_in {
     const struct appraisal *a;
     const struct avow_maa_request *rq;
     const struct avow_claims *claims;
-    const char *policy_hash;
-    struct avow_bytes policy_text;
+    const struct avow_service_policy *policy;
     const json_t *issued; /* by the policy: put beside the service's claims; or NULL */
     bool unsecured;       /* of a draft policy: alg none */
 };

@@ -20,6 +20,7 @@ struct waiting {
 static void waiting_free(struct waiting *w)
 {
     basis_unref(w->a.basis);
+    avow_service_policy_unref(w->a.policy);
     avow_generation_unref(w->a.generation);
     avow_buf_done(&w->a.body);
     avow_buf_done(&w->a.token);
@@ -83,21 +84,26 @@ static bool wants_ear(const struct avow_request *r)
     return ear && (!json || ear < json);
 }
 
-/* False: it was answered. */
-static bool check_head(struct avow_request *r)
+bool verifier_check_version(struct avow_request *r)
 {
     const char *version = avow_request_query(r, "api-version");
 
-    if (!is_json(avow_request_header(r, "Content-Type"))) {
-        avow_request_fail(r, 415, "UnsupportedMediaType", "the body must be application/json");
-        return false;
-    }
     for (size_t i = 0; version && i < sizeof api_versions / sizeof *api_versions; i++)
         if (strcmp(version, api_versions[i]) == 0)
             return true;
-    avow_request_fail(r, 400, "InvalidParameter",
-                      version ? "api-version %.40s is not served" : "the query has no api-version",
-                      version ? version : "");
+    if (version)
+        avow_request_fail(r, 400, "InvalidParameter", "api-version %.40s is not served", version);
+    else
+        avow_request_fail(r, 400, "InvalidParameter", "the query has no api-version");
+    return false;
+}
+
+/* False: it was answered. */
+static bool check_head(struct avow_request *r)
+{
+    if (is_json(avow_request_header(r, "Content-Type")))
+        return verifier_check_version(r);
+    avow_request_fail(r, 415, "UnsupportedMediaType", "the body must be application/json");
     return false;
 }
 
@@ -110,17 +116,19 @@ static struct waiting *waiting_new(struct avow_verifier *v, struct avow_request 
         return NULL;
     w->v = v;
     w->r = r;
-    w->a = (struct appraisal){ .type = type,
-                               .ear = wants_ear(r),
-                               .body = AVOW_BUF(AVOW_MAA_REQUEST_MAX),
-                               .now = verifier_now(),
-                               .token_life_s = v->settings->token_life_s,
-                               .issuer = v->issuer,
-                               .audit = v->audit,
-                               .nonces = v->nonces,
-                               .caches = &v->caches,
-                               .basis = basis_ref(v->basis),
-                               .generation = avow_generation_ref(avow_keys_current(v->keys)) };
+    w->a =
+        (struct appraisal){ .type = type,
+                            .ear = wants_ear(r),
+                            .body = AVOW_BUF(AVOW_MAA_REQUEST_MAX),
+                            .now = verifier_now(),
+                            .token_life_s = v->settings->token_life_s,
+                            .issuer = v->issuer,
+                            .audit = v->audit,
+                            .nonces = v->nonces,
+                            .caches = &v->caches,
+                            .basis = basis_ref(v->basis),
+                            .policy = avow_service_policy_ref(avow_policies_get(v->policies, type)),
+                            .generation = avow_generation_ref(avow_keys_current(v->keys)) };
     (void)snprintf(w->a.id, sizeof w->a.id, "%s", avow_request_id(r));
     (void)snprintf(w->a.client, sizeof w->a.client, "%s", avow_request_from(r)->text);
     if (avow_buf_put_bytes(&w->a.body, avow_request_body(r)) < 0)

@@ -10,7 +10,7 @@
 
 #include "codec/json.h"
 
-#define AVOW_AUDIT_ROW_MAX (64u << 10) /* bytes of one row's JSON */
+#define AVOW_AUDIT_ROW_MAX (512u << 10) /* bytes of one row's JSON */
 
 struct avow_audit; /* opaque, owned */
 

@@ -56,7 +56,9 @@ int token_maa(const struct token_in *in, json_t *claims, char *jti, struct avow_
         AVOW_TRY(set(claims, type, json_incref(value), err));
     AVOW_TRY(make_jti(jti, err));
     AVOW_TRY(put_registered(in->a, claims, jti, err));
-    AVOW_TRY(set(claims, "x-ms-policy-hash", json_string(in->policy_hash), err));
+    AVOW_TRY(set(claims, "x-ms-policy-hash", json_string(in->policy->hash), err));
+    if (in->policy->signer)
+        AVOW_TRY(set(claims, "x-ms-policy-signer", json_incref(in->policy->signer), err));
     if (in->a->fresh)
         AVOW_TRY(set(claims, "x-avow-nonce-fresh", json_true(), err));
     if (!head)
@@ -88,7 +90,7 @@ int token_ear(const struct token_in *in, char *jti, struct avow_buf *out, struct
     struct avow_ear_in ear = { .claims = in->claims,
                                .verdict = verdict,
                                .build = VERIFIER_BUILD,
-                               .policy = in->policy_text,
+                               .policy = avow_buf_view(&in->policy->text),
                                .nonce = nonce,
                                .now = in->a->now };
 

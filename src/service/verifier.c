@@ -119,6 +119,14 @@ static int open_audit(struct avow_verifier *v, struct avow_error *err)
     return avow_audit_open(path, AVOW_AUDIT_WRITE, v->settings->audit_max, &v->audit, err);
 }
 
+static int open_policies(struct avow_verifier *v, struct avow_error *err)
+{
+    avow_autofree char *path = NULL;
+
+    AVOW_TRY(avow_settings_path(v->settings, "policies", &path, err));
+    return avow_policies_open(path, &v->policies, err);
+}
+
 static int open_keys(struct avow_verifier *v, struct avow_error *err)
 {
     avow_autofree char *path = NULL;
@@ -230,8 +238,10 @@ static int start(struct avow_verifier *v, struct avow_error *err)
                                  "simulated-roots", v->settings->simulated_roots != NULL),
                        err));
     AVOW_TRY(open_keys(v, err));
+    AVOW_TRY(open_policies(v, err));
     public_routes(v);
     attest_routes(v);
+    policy_routes(v);
     return 0;
 }
 
@@ -266,6 +276,7 @@ void avow_verifier_free(struct avow_verifier *v)
     avow_quiet_done(&v->failed);
     avow_audit_close(v->audit);
     avow_keys_free(v->keys);
+    avow_policies_free(v->policies);
     avow_throttle_free(v->throttle);
     avow_nonces_free(v->nonces);
     avow_metrics_free(v->metrics);

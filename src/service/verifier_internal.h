@@ -10,6 +10,7 @@
 #include "service/audit.h"
 #include "service/keys.h"
 #include "service/nonces.h"
+#include "service/policies.h"
 #include "service/server.h"
 #include "service/throttle.h"
 #include "service/verifier.h"
@@ -39,6 +40,7 @@ struct avow_verifier {
     char *issuer, *address, *tls_cert, *tls_key;
     struct avow_audit *audit;
     struct avow_keys *keys;
+    struct avow_policies *policies;
     struct avow_throttle *throttle;
     struct avow_nonces *nonces;
     struct avow_metrics *metrics;
@@ -68,6 +70,11 @@ void public_routes(struct avow_verifier *v);
 
 /* ---- attest_api.c ---- */
 void attest_routes(struct avow_verifier *v);
+/* Whether the request's api-version is served; false: it was answered. */
+bool verifier_check_version(struct avow_request *r);
+
+/* ---- policy_api.c ---- */
+void policy_routes(struct avow_verifier *v);
 
 /* ---- rotation.c ---- */
 /* Attest the current keys, if a source is configured. Waits for it. */
