@@ -1,6 +1,6 @@
 /*
- * How long one piece of evidence takes to judge, from bundle text to verdict, against one bare
- * ECDSA verification on the vendor's curve in the same run. Prints one JSON line.
+ * How long one piece of evidence takes to judge, from bundle text to verdict, against OpenSSL alone
+ * verifying the same signatures in the same run, interleaved. Prints one JSON line of medians.
  * Usage: bench_verify WORKDIR [ROUNDS] (WORKDIR: a folder that does not exist yet)
  */
 #include <stdio.h>
@@ -9,12 +9,35 @@
 #include <time.h>
 
 #include "attest/attest.h"
-#include "crypto/certmake.h"
-#include "crypto/hash.h"
-#include "crypto/x509.h"
+#include "signatures.h"
 #include "source/source.h"
 
 #define ROUNDS_MAX 100000
+#define PEM_MAX 65536
+#define PATH_LEN 4096
+
+/* What is measured. "Text": reading the bundle's JSON is part of it. Warm: judged before, with the
+ * same cache. The last two are OpenSSL alone: all signatures, and those of the evidence itself (a
+ * report's one, a quote's two). */
+enum what { COLD_TEXT, COLD, WARM_TEXT, WARM, SIGNATURES, OWN_SIGNATURES, N_WHAT };
+
+static const char *const what_names[N_WHAT] = {
+    [COLD_TEXT] = "us",   [COLD] = "cold_parsed_us",      [WARM_TEXT] = "again_us",
+    [WARM] = "parsed_us", [SIGNATURES] = "signatures_us", [OWN_SIGNATURES] = "own_signatures_us",
+};
+
+/* One simulated device's bundle and what judging it takes. */
+struct scene {
+    enum avow_tee tee;
+    const char *dir;
+    struct avow_buf text, roots;
+    struct avow_bundle read;
+    struct avow_judge_in in;
+    struct avow_verify_cache *cache;
+    struct signatures *signatures;
+    size_t own; /* signatures of the evidence itself */
+    double *times[N_WHAT];
+};
 
 static double now_us(void)
 {
@@ -44,127 +67,153 @@ static void die(const char *what, const struct avow_error *err)
     exit(1);
 }
 
-/* Median time of judging one simulated bundle; with @cache, one that was judged before; with
- * @parsed, without reading its text. */
-static double judge(const char *dir, enum avow_tee tee, const struct avow_anchors *anchors,
-                    const struct avow_policy *policy, struct avow_verify_cache *cache, bool parsed,
-                    double *times, size_t rounds)
+static void scene_set(struct scene *s, size_t rounds)
 {
     struct avow_error err = { 0 };
-    struct avow_sim_vm vm = { .tee = tee };
+    struct avow_sim_vm vm = { .tee = s->tee };
     avow_auto(avow_cleanup_source) struct avow_source *source = NULL;
-    avow_auto(avow_buf_done) struct avow_buf bundle = AVOW_BUF(AVOW_BUNDLE_MAX);
-    avow_auto(avow_bundle_done) struct avow_bundle read = { 0 };
-    const struct avow_bytes statement = avow_bytes_str("{\"type\":\"bench\"}");
-    char path[4096];
-    char vendor[4096];
+    char path[PATH_LEN];
+    char vendor[PATH_LEN];
 
-    snprintf(path, sizeof path, "%s/%s%s", dir, avow_tee_name(tee),
-             parsed  ? "-parsed"
-             : cache ? "-again"
-                     : "");
-    snprintf(vendor, sizeof vendor, "%s/vendor", dir);
+    s->text = AVOW_BUF(AVOW_BUNDLE_MAX);
+    s->in.statement = avow_bytes_str("{\"type\":\"bench\"}");
+    s->in.now = (int64_t)time(NULL);
+    s->own = s->tee == AVOW_TEE_SNP ? 1 : 2;
+    snprintf(path, sizeof path, "%s/%s", s->dir, avow_tee_name(s->tee));
+    snprintf(vendor, sizeof vendor, "%s/vendor", s->dir);
     if (avow_sim_vm_new(vendor, path, &vm, &err) < 0 ||
-        avow_source_open(tee == AVOW_TEE_SNP ? "sim-snp" : "sim-tdx", path, &source, &err) < 0 ||
-        avow_source_bundle(source, statement, &bundle, &err) < 0)
+        avow_source_open(s->tee == AVOW_TEE_SNP ? "sim-snp" : "sim-tdx", path, &source, &err) < 0 ||
+        avow_source_bundle(source, s->in.statement, &s->text, &err) < 0)
         die("device", &err);
-    if (avow_bundle_parse(avow_buf_view(&bundle), &read, &err) < 0)
+    s->in.bundle = avow_buf_view(&s->text);
+    if (avow_bundle_parse(s->in.bundle, &s->read, &err) < 0 ||
+        avow_verify_cache_new(AVOW_CACHE_ENTRIES, &s->cache, &err) < 0)
         die("bundle", &err);
-    for (size_t i = 0; i < rounds; i++) {
-        struct avow_verdict verdict = { 0 };
-        const struct avow_judge_in in = { .bundle = avow_buf_view(&bundle),
-                                          .anchors = anchors,
-                                          .policy = policy,
-                                          .statement = statement,
-                                          .now = (int64_t)time(NULL),
-                                          .cache = cache };
-        double began = now_us();
-
-        if ((parsed ? avow_judge_bundle(&in, &read, NULL, &verdict, &err)
-                    : avow_judge(&in, NULL, &verdict, &err)) < 0)
-            die("judge", &err);
-        times[i] = now_us() - began;
-        if (!avow_verdict_accepts(&verdict)) {
-            fprintf(stderr, "bench_verify: refused: %s\n", avow_verdict_why(&verdict)->text);
-            exit(1);
-        }
-    }
-    return median(times, rounds);
+    s->signatures = signatures_new(&s->read, avow_buf_view(&s->roots));
+    for (size_t i = 0; i < N_WHAT; i++)
+        if (!(s->times[i] = calloc(rounds, sizeof(double))))
+            die("out of memory", &err);
 }
 
-/* Median time of one bare verification with a fresh key. */
-static double bare(enum avow_curve curve, double *times, size_t rounds)
+static void scene_done(struct scene *s)
+{
+    avow_buf_done(&s->text);
+    avow_bundle_done(&s->read);
+    avow_verify_cache_free(s->cache);
+    signatures_free(s->signatures);
+    for (size_t i = 0; i < N_WHAT; i++)
+        free(s->times[i]);
+}
+
+static void judge(const struct scene *s, bool text, struct avow_verify_cache *cache)
 {
     struct avow_error err = { 0 };
-    avow_auto(avow_cleanup_signer) struct avow_signer *key = NULL;
-    const struct avow_bytes msg = avow_bytes_str("a report's worth of bytes");
-    uint8_t xy[96];
-    uint8_t sig[96];
-    size_t len = avow_curve_pair_len(curve);
+    struct avow_verdict verdict = { 0 };
+    struct avow_judge_in in = s->in;
 
-    if (avow_signer_new(curve == AVOW_P256 ? AVOW_SIGNER_P256 : AVOW_SIGNER_P384, &key, &err) < 0 ||
-        avow_signer_xy(key, curve, xy, &err) < 0 ||
-        avow_signer_ecdsa(key, curve, msg, sig, &err) < 0)
-        die("key", &err);
-    for (size_t i = 0; i < rounds; i++) {
-        double began = now_us();
-
-        if (avow_ecdsa_verify(curve, AVOW_BYTES(xy, len), msg, AVOW_BYTES(sig, len), &err) < 0)
-            die("verify", &err);
-        times[i] = now_us() - began;
+    in.cache = cache;
+    if ((text ? avow_judge(&in, NULL, &verdict, &err)
+              : avow_judge_bundle(&in, &s->read, NULL, &verdict, &err)) < 0)
+        die("judge", &err);
+    if (!avow_verdict_accepts(&verdict)) {
+        fprintf(stderr, "bench_verify: refused: %s\n", avow_verdict_why(&verdict)->text);
+        exit(1);
     }
-    return median(times, rounds);
+}
+
+static double measure(const struct scene *s, enum what what)
+{
+    double began = now_us();
+
+    switch (what) {
+    case COLD_TEXT:
+        judge(s, true, NULL);
+        break;
+    case COLD:
+        judge(s, false, NULL);
+        break;
+    case WARM_TEXT:
+        judge(s, true, s->cache);
+        break;
+    case WARM:
+        judge(s, false, s->cache);
+        break;
+    case SIGNATURES:
+        signatures_verify(s->signatures, signatures_count(s->signatures));
+        break;
+    case OWN_SIGNATURES:
+        signatures_verify(s->signatures, s->own);
+        break;
+    case N_WHAT:
+        break;
+    }
+    return now_us() - began;
+}
+
+static void report(struct scene *s, size_t rounds)
+{
+    const char *tee = avow_tee_name(s->tee);
+
+    printf(",\"%s_signatures\":%zu", tee, signatures_count(s->signatures));
+    for (enum what w = 0; w < N_WHAT; w++)
+        printf(",\"%s_%s\":%.1f", tee, what_names[w], median(s->times[w], rounds));
+}
+
+static void read_roots(const char *dir, struct avow_buf *out)
+{
+    struct avow_error err = { 0 };
+    char path[PATH_LEN];
+    avow_autofree char *pem = calloc(1, PEM_MAX);
+    avow_autofclose FILE *f = NULL;
+
+    snprintf(path, sizeof path, "%s/vendor", dir);
+    if (avow_sim_vendor_new(path, &err) < 0)
+        die("vendor", &err);
+    snprintf(path, sizeof path, "%s/vendor/roots.pem", dir);
+    f = fopen(path, "rb");
+    if (!f || !pem || avow_buf_put(out, pem, fread(pem, 1, PEM_MAX, f)) < 0) {
+        perror(path);
+        exit(1);
+    }
 }
 
 int main(int argc, char **argv)
 {
-    static double times[ROUNDS_MAX];
     struct avow_error err = { 0 };
     struct avow_anchors anchors = { 0 };
+    avow_auto(avow_buf_done) struct avow_buf roots = AVOW_BUF(PEM_MAX);
     avow_auto(avow_cleanup_policy) struct avow_policy *policy = NULL;
     const char *text = "{\"version\":1,\"allow-simulated\":true,\"snp\":{\"measurements\":\"any\"},"
                        "\"tdx\":{\"mrtd\":\"any\"}}";
     size_t rounds = argc > 2 ? strtoul(argv[2], NULL, 10) : 300;
-    char path[4096];
-    avow_autofree char *pem = calloc(1, 65536);
-    size_t n = 0;
-    FILE *f = NULL;
-    avow_auto(avow_cleanup_verify_cache) struct avow_verify_cache *cache = NULL;
-    double snp = 0, tdx = 0, snp_again = 0, tdx_again = 0, p384 = 0, p256 = 0;
-    double snp_parsed = 0, tdx_parsed = 0;
+    struct scene scenes[2] = { { .tee = AVOW_TEE_SNP }, { .tee = AVOW_TEE_TDX } };
 
-    if (argc < 2 || rounds < 1 || rounds > ROUNDS_MAX || !pem) {
+    if (argc < 2 || rounds < 1 || rounds > ROUNDS_MAX) {
         fprintf(stderr, "usage: bench_verify WORKDIR [ROUNDS]\n");
         return 2;
     }
     mkdir(argv[1], 0700);
-    snprintf(path, sizeof path, "%s/vendor", argv[1]);
-    if (avow_sim_vendor_new(path, &err) < 0)
-        die("vendor", &err);
-    snprintf(path, sizeof path, "%s/vendor/roots.pem", argv[1]);
-    f = fopen(path, "rb");
-    if (!f) {
-        perror(path);
-        return 1;
-    }
-    n = fread(pem, 1, 65535, f);
-    fclose(f);
+    read_roots(argv[1], &roots);
     avow_anchors_builtin(&anchors);
-    if (avow_anchors_add_simulated(&anchors, AVOW_BYTES(pem, n), &err) < 0 ||
-        avow_policy_parse(avow_bytes_str(text), &policy, &err) < 0 ||
-        avow_verify_cache_new(AVOW_CACHE_ENTRIES, &cache, &err) < 0)
+    if (avow_anchors_add_simulated(&anchors, avow_buf_view(&roots), &err) < 0 ||
+        avow_policy_parse(avow_bytes_str(text), &policy, &err) < 0)
         die("set-up", &err);
-    snp = judge(argv[1], AVOW_TEE_SNP, &anchors, policy, NULL, false, times, rounds);
-    tdx = judge(argv[1], AVOW_TEE_TDX, &anchors, policy, NULL, false, times, rounds);
-    snp_again = judge(argv[1], AVOW_TEE_SNP, &anchors, policy, cache, false, times, rounds);
-    tdx_again = judge(argv[1], AVOW_TEE_TDX, &anchors, policy, cache, false, times, rounds);
-    snp_parsed = judge(argv[1], AVOW_TEE_SNP, &anchors, policy, cache, true, times, rounds);
-    tdx_parsed = judge(argv[1], AVOW_TEE_TDX, &anchors, policy, cache, true, times, rounds);
-    p384 = bare(AVOW_P384, times, rounds);
-    p256 = bare(AVOW_P256, times, rounds);
-    printf("{\"rounds\":%zu,\"snp_us\":%.1f,\"tdx_us\":%.1f,\"snp_again_us\":%.1f,"
-           "\"tdx_again_us\":%.1f,\"snp_parsed_us\":%.1f,\"tdx_parsed_us\":%.1f,"
-           "\"p384_us\":%.1f,\"p256_us\":%.1f}\n",
-           rounds, snp, tdx, snp_again, tdx_again, snp_parsed, tdx_parsed, p384, p256);
+    for (size_t k = 0; k < 2; k++) {
+        scenes[k].dir = argv[1];
+        scenes[k].roots = roots;
+        scenes[k].in.anchors = &anchors;
+        scenes[k].in.policy = policy;
+        scene_set(&scenes[k], rounds);
+    }
+    for (size_t i = 0; i < rounds; i++)
+        for (size_t k = 0; k < 2; k++)
+            for (enum what w = 0; w < N_WHAT; w++)
+                scenes[k].times[w][i] = measure(&scenes[k], w);
+    printf("{\"rounds\":%zu", rounds);
+    for (size_t k = 0; k < 2; k++) {
+        report(&scenes[k], rounds);
+        scene_done(&scenes[k]);
+    }
+    printf("}\n");
     return 0;
 }

@@ -8,7 +8,7 @@ _avow_options()
     local all="--help --version --json --quiet --no-progress --cluster --identity"
 
     case $1 in
-    demo) echo "$all --nodes --iterations --dir --keep --output" ;;
+    demo) echo "$all --nodes --iterations --verifier --dir --keep --output" ;;
     attest) echo "$all --policy --roots" ;;
     verify) echo "$all --with --at --policy --roots --offline --store --kds --pcs --ca --bundle --ear --ear-key --nonce --jobs" ;;
     collateral)
@@ -77,7 +77,7 @@ _avow()
             continue
         fi
         case $word in
-        --cluster | --identity | --nodes | --iterations | --dir | --output | -o | --policy | --roots | --at | --job-file | \
+        --cluster | --identity | --nodes | --iterations | --verifier | --dir | --output | -o | --policy | --roots | --at | --job-file | \
             --with | --bundle | --ear | --ear-key | --nonce | --jobs | --store | --kds | --pcs | --thim | --fmspc | \
             --product | --update | --ahead | --kds-interval | --timeout | --tries | --ca | --before | --member)
             skip=true
@@ -98,6 +98,7 @@ _avow()
     --dir) _avow_folders "$cur" && return ;;
     --nodes) mapfile -t COMPREPLY < <(compgen -W "sev=1,tdx=1 sev=3,tdx=2" -- "$cur") && return ;;
     --product) mapfile -t COMPREPLY < <(compgen -W "Milan Genoa Turin" -- "$cur") && return ;;
+    --verifier) mapfile -t COMPREPLY < <(compgen -W "service local" -- "$cur") && return ;;
     --update) mapfile -t COMPREPLY < <(compgen -W "standard early" -- "$cur") && return ;;
     --iterations | --at | --nonce | --jobs | --kds | --pcs | --thim | --fmspc | --ahead | --kds-interval | --timeout | \
         --tries | --before | --member) return ;;

@@ -78,8 +78,8 @@ static void put_before(char *text, size_t room, const char *label)
     text[room - 1] = 0;
 }
 
-static void appraise_minimum(const struct avow_judge_in *in, const struct avow_claims *c,
-                             struct avow_verdict *v)
+void avow_judge_minimum(const struct avow_judge_in *in, const struct avow_claims *c,
+                        struct avow_verdict *v)
 {
     uint32_t before = v->n_reasons;
 
@@ -112,7 +112,7 @@ static int judge_bundle(const struct avow_judge_in *in, const struct avow_bundle
     }
     avow_policy_appraise(in->policy, c, in->member, in->now, v);
     if (in->minimum)
-        appraise_minimum(in, c, v);
+        avow_judge_minimum(in, c, v);
     return 0;
 }
 

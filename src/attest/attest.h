@@ -43,6 +43,10 @@ AVOW_MUST_USE int avow_judge_bundle(const struct avow_judge_in *in, const struct
                                     struct avow_claims *claims, struct avow_verdict *verdict,
                                     struct avow_error *err);
 
+/* Append the rules of @in->minimum, each said to be of the operator's own policy, to @v. */
+void avow_judge_minimum(const struct avow_judge_in *in, const struct avow_claims *c,
+                        struct avow_verdict *v);
+
 /* {"decision","tee","simulated","reasons":[{"code","passed","ran","text","source"}]}: new
  * reference. */
 json_t *avow_verdict_json(const struct avow_verdict *v);

@@ -19,12 +19,15 @@ static const char *nodes_option = NODES_DEFAULT;
 static const char *dir_option;
 static const char *iterations_option;
 static const char *output = OUTPUT_DEFAULT;
+static const char *verifier_option = "service";
 static bool keep;
 
 static const struct avow_option options[] = {
     { "nodes", 0, "sev=N,tdx=M", "how many nodes of each kind (default " NODES_DEFAULT ")", NULL,
       &nodes_option },
     { "iterations", 0, "N", "iterations of the training (default 300)", NULL, &iterations_option },
+    { "verifier", 0, "WHICH", "who judges: service (avow-verifier, the default) or local", NULL,
+      &verifier_option },
     { "dir", 0, "DIR", "work in this new folder instead of one in /tmp", NULL, &dir_option },
     { "keep", 0, NULL, "leave the work folder behind", &keep, NULL },
     { "output", 'o', "DIR", "folder for results (default " OUTPUT_DEFAULT ")", NULL, &output },
@@ -176,7 +179,7 @@ static int prepare(struct avow_demo *d, unsigned iterations, struct avow_plan **
 
 static int run(struct avow_cli *cli, const struct avow_args *args)
 {
-    struct avow_demo d = { .cli = cli };
+    struct avow_demo d = { .cli = cli, .verifier.ready = -1 };
     struct avow_plan *plan = NULL;
     struct avow_error err = { 0 };
     avow_autofree char *identity = NULL;
@@ -190,6 +193,10 @@ static int run(struct avow_cli *cli, const struct avow_args *args)
         iterations = strtoul(iterations_option, &end, 10);
     if (iterations_option && (*end || !iterations || iterations > ITERATIONS_MAX))
         return avow_usage(&avow_cmd_demo, "--iterations: 1 to %d", ITERATIONS_MAX);
+    d.verifier.local = strcmp(verifier_option, "local") == 0;
+    if (!d.verifier.local && strcmp(verifier_option, "service") != 0)
+        return avow_usage(&avow_cmd_demo, "--verifier: \"%s\" is neither service nor local",
+                          verifier_option);
     if (avow_demo_nodes(&d, nodes_option, &err) < 0)
         return avow_usage(&avow_cmd_demo, "%s", err.text);
     if (prepare(&d, (unsigned)iterations, &plan, &err) < 0 ||
@@ -211,7 +218,9 @@ const struct avow_command avow_cmd_demo = {
     .args = "",
     .summary = "the main job, end to end, on simulated confidential VMs",
     .help =
-        "Makes simulated machines of both kinds, starts a node daemon for each, and then does\n"
+        "Makes simulated machines of both kinds, starts a node daemon for each and a verifier\n"
+        "that judges for all of them as Azure Attestation would (--verifier local: everybody\n"
+        "judges for himself), and then does\n"
         "what `avow run` does: the hospitals of examples/hospitals train one classifier without\n"
         "showing each other a patient. Everything that is shown says SIMULATED.\n\n"
         "Exit status: as avow run; 3 if the demo cannot be set up.\n\n"

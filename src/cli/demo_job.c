@@ -170,6 +170,7 @@ int avow_demo_job(const struct avow_demo *d, unsigned iterations, char **job,
                         iterations);
     for (size_t i = 0; i < d->n; i++)
         put_node(&text, &d->nodes[i], data);
+    avow_demo_verifier_put(d, &text);
     (void)avow_buf_put_str(&text, "aggregate:\n"
                                   "  file: summary.json\n"
                                   "  sum: [rows, test_correct, test_total]\n"

@@ -18,6 +18,7 @@
 #define STOP_MS 5000
 #define READY_LINE_MAX 4096
 #define CONFIG_MAX (64u << 10)
+#define ARGS_MAX 8
 #define LOG_TAIL 2000 /* bytes of a daemon's log that are shown if it does not start */
 
 struct parts {
@@ -59,6 +60,7 @@ static int write_config(const struct avow_demo *d, const struct avow_demo_node *
     put_key(&text, "authorized-clients", d->dir, "authorized-clients");
     put_key(&text, "simulated-roots", d->dir, "vendor/roots.pem");
     put_key(&text, "policy", d->dir, "policy.yaml");
+    avow_demo_verifier_put(d, &text);
     put_key(&text, "shell", NULL, p->shell);
     put_key(&text, "preload", NULL, p->preload);
     return avow_demo_write(path, &text, err);
@@ -86,19 +88,11 @@ static int authorise(const struct avow_demo *d, struct avow_error *err)
 /* ---- processes ---- */
 
 /* Between fork and exec: only what is async-signal-safe. */
-static void become_daemon(const char *avowd, const char *config, int ready, int log, pid_t parent)
+static void become_daemon(char **argv, int ready, int log, pid_t parent)
 {
-    char fd_text[16];
     sigset_t none;
-    char *argv[] = { (char *)(uintptr_t)avowd,
-                     (char *)(uintptr_t) "--config",
-                     (char *)(uintptr_t)config,
-                     (char *)(uintptr_t) "--ready-fd",
-                     fd_text,
-                     NULL };
     int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
-    (void)snprintf(fd_text, sizeof fd_text, "%d", ready);
     (void)prctl(PR_SET_PDEATHSIG, SIGTERM);
     if (getppid() != parent)
         _exit(1);
@@ -109,79 +103,104 @@ static void become_daemon(const char *avowd, const char *config, int ready, int 
     if (dup2(null, STDIN_FILENO) < 0 || dup2(log, STDOUT_FILENO) < 0 ||
         dup2(log, STDERR_FILENO) < 0 || fcntl(ready, F_SETFD, 0) < 0)
         _exit(1);
-    execv(avowd, argv);
+    execv(argv[0], argv);
     _exit(127);
+}
+
+int avow_demo_spawn(const char *const *argv, const char *log, pid_t *pid, int *ready,
+                    struct avow_error *err)
+{
+    avow_autoclose int out = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+    avow_autoclose int end = -1;
+    char *args[ARGS_MAX] = { NULL };
+    char fd_text[16];
+    size_t n = 0;
+    int ends[2];
+    pid_t self = getpid();
+
+    if (out < 0 || pipe2(ends, O_CLOEXEC) != 0)
+        return AVOW_FAIL_SYS(err, "%s", log);
+    *ready = ends[0];
+    end = ends[1];
+    (void)snprintf(fd_text, sizeof fd_text, "%d", end);
+    while (argv[n] && n < ARGS_MAX - 3) {
+        args[n] = (char *)(uintptr_t)argv[n];
+        n++;
+    }
+    args[n++] = (char *)(uintptr_t) "--ready-fd";
+    args[n++] = fd_text;
+    *pid = fork();
+    if (*pid == 0)
+        become_daemon(args, end, out, self);
+    if (*pid < 0) {
+        *pid = 0;
+        return AVOW_FAIL_SYS(err, "fork");
+    }
+    return 0;
 }
 
 static int start_node(const struct avow_demo *d, struct avow_demo_node *n, const struct parts *p,
                       struct avow_error *err)
 {
     avow_autofree char *config = NULL;
-    avow_autofree char *log_path = NULL;
-    avow_autoclose int log = -1;
-    avow_autoclose int ready = -1;
-    int ends[2];
-    pid_t self = getpid();
+    avow_autofree char *log = NULL;
+    const char *argv[] = { p->avowd, "--config", NULL, NULL };
 
     AVOW_TRY(avow_demo_path(&config, err, "%s/%s/avowd.yaml", d->dir, n->name));
-    AVOW_TRY(avow_demo_path(&log_path, err, "%s/%s/avowd.log", d->dir, n->name));
+    AVOW_TRY(avow_demo_path(&log, err, "%s/%s/avowd.log", d->dir, n->name));
     AVOW_TRY(write_config(d, n, p, config, err));
-    log = open(log_path, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
-    if (log < 0 || pipe2(ends, O_CLOEXEC) != 0)
-        return AVOW_FAIL_SYS(err, "%s", log_path);
-    n->ready = ends[0];
-    ready = ends[1];
-    n->pid = fork();
-    if (n->pid == 0)
-        become_daemon(p->avowd, config, ready, log, self);
-    if (n->pid < 0) {
-        n->pid = 0;
-        return AVOW_FAIL_SYS(err, "fork");
-    }
-    return 0;
+    argv[2] = config;
+    return avow_demo_spawn(argv, log, &n->pid, &n->ready, err);
 }
 
-static int not_ready(const struct avow_demo *d, const struct avow_demo_node *n,
-                     struct avow_error *err)
+static int not_ready(const char *log, const char *what, struct avow_error *err)
 {
-    avow_autofree char *path = NULL;
-    avow_autofclose FILE *f = NULL;
+    avow_autofclose FILE *f = fopen(log, "re");
     char tail[LOG_TAIL + 1] = "";
     size_t len = 0;
 
-    AVOW_TRY(avow_demo_path(&path, err, "%s/%s/avowd.log", d->dir, n->name));
-    f = fopen(path, "re");
     if (f && fseek(f, -LOG_TAIL, SEEK_END) != 0)
         rewind(f);
     len = f ? fread(tail, 1, LOG_TAIL, f) : 0;
     tail[len] = 0;
     (void)fprintf(stderr, "%s", tail);
-    return AVOW_FAIL(err, TIMEOUT, "the daemon of %s did not start; its log is above", n->name);
+    return AVOW_FAIL(err, TIMEOUT, "%s did not start; its log is above", what);
 }
 
-/* One line of JSON: {"api","nodes","spki"}. */
-static int await_ready(const struct avow_demo *d, struct avow_demo_node *n, struct avow_error *err)
+int avow_demo_await(int ready, const char *log, const char *what, json_t **out,
+                    struct avow_error *err)
 {
     avow_auto(avow_buf_done) struct avow_buf line = AVOW_BUF(READY_LINE_MAX);
-    avow_autojson json_t *doc = NULL;
     double until = avow_now_ms() + READY_MS;
-    const char *api = NULL;
-    const char *nodes = NULL;
 
     while (!line.len || line.data[line.len - 1] != '\n') {
-        struct pollfd p = { .fd = n->ready, .events = POLLIN };
+        struct pollfd p = { .fd = ready, .events = POLLIN };
         double left = until - avow_now_ms();
         char chunk[512];
         ssize_t got = -1;
 
         if (left > 0 && poll(&p, 1, (int)left + 1) > 0)
-            got = read(n->ready, chunk, sizeof chunk);
+            got = read(ready, chunk, sizeof chunk);
         if (got < 0 && errno == EINTR)
             continue;
         if (got <= 0 || avow_buf_put(&line, chunk, (size_t)got) < 0)
-            return not_ready(d, n, err);
+            return not_ready(log, what, err);
     }
-    AVOW_TRY(avow_json_parse(avow_buf_view(&line), &doc, err));
+    return avow_json_parse(avow_buf_view(&line), out, err);
+}
+
+/* {"api","nodes","spki"} */
+static int await_node(const struct avow_demo *d, struct avow_demo_node *n, struct avow_error *err)
+{
+    avow_autofree char *log = NULL;
+    avow_autofree char *what = NULL;
+    avow_autojson json_t *doc = NULL;
+    const char *api = NULL;
+    const char *nodes = NULL;
+
+    AVOW_TRY(avow_demo_path(&log, err, "%s/%s/avowd.log", d->dir, n->name));
+    AVOW_TRY(avow_demo_path(&what, err, "the daemon of %s", n->name));
+    AVOW_TRY(avow_demo_await(n->ready, log, what, &doc, err));
     AVOW_TRY(avow_json_get_str(doc, "api", &api, err));
     AVOW_TRY(avow_json_get_str(doc, "nodes", &nodes, err));
     (void)snprintf(n->api, sizeof n->api, "%s", api);
@@ -218,10 +237,11 @@ int avow_demo_start(struct avow_demo *d, struct avow_error *err)
     AVOW_TRY(avow_place_find(AVOW_PLACE_PRELOAD, &p.preload, err));
     AVOW_TRY(authorise(d, err));
     AVOW_TRY(make_machines(d, err));
+    AVOW_TRY(avow_demo_verifier_start(d, err));
     for (size_t i = 0; i < d->n; i++)
         AVOW_TRY(start_node(d, &d->nodes[i], &p, err));
     for (size_t i = 0; i < d->n; i++)
-        AVOW_TRY(await_ready(d, &d->nodes[i], err));
+        AVOW_TRY(await_node(d, &d->nodes[i], err));
     return 0;
 }
 
@@ -237,6 +257,18 @@ static bool await_end(pid_t pid, double until_ms)
     return waitpid(pid, NULL, WNOHANG) != 0;
 }
 
+static void end_process(pid_t *pid, int *ready, double until)
+{
+    if (*pid > 0 && !await_end(*pid, until)) {
+        (void)kill(*pid, SIGKILL);
+        (void)waitpid(*pid, NULL, 0);
+    }
+    *pid = 0;
+    if (*ready >= 0)
+        close(*ready);
+    *ready = -1;
+}
+
 void avow_demo_stop(struct avow_demo *d)
 {
     double until = avow_now_ms() + STOP_MS;
@@ -244,16 +276,10 @@ void avow_demo_stop(struct avow_demo *d)
     for (size_t i = 0; i < d->n; i++)
         if (d->nodes[i].pid > 0)
             (void)kill(d->nodes[i].pid, SIGTERM);
-    for (size_t i = 0; i < d->n; i++) {
-        struct avow_demo_node *n = &d->nodes[i];
-
-        if (n->pid > 0 && !await_end(n->pid, until)) {
-            (void)kill(n->pid, SIGKILL);
-            (void)waitpid(n->pid, NULL, 0);
-        }
-        n->pid = 0;
-        if (n->ready >= 0)
-            close(n->ready);
-        n->ready = -1;
-    }
+    if (d->verifier.pid > 0)
+        (void)kill(d->verifier.pid, SIGTERM);
+    for (size_t i = 0; i < d->n; i++)
+        end_process(&d->nodes[i].pid, &d->nodes[i].ready, until);
+    end_process(&d->verifier.pid, &d->verifier.ready, until);
+    avow_demo_verifier_done(d);
 }

@@ -21,6 +21,8 @@ static const struct {
     const char *relative[4];
 } places[] = {
     [AVOW_PLACE_AVOWD] = { "avowd", { "../daemon/avowd", "../sbin/avowd", "avowd" } },
+    [AVOW_PLACE_VERIFIER] = { "avow-verifier",
+                              { "../service/avow-verifier", "../sbin/avow-verifier" } },
     [AVOW_PLACE_SHELL] = { "avow-shell", { "../launch/avow-shell", "../libexec/avow/avow-shell" } },
     [AVOW_PLACE_PRELOAD] = { "libavow-fabric.so",
                              { "../fabric/libavow-fabric.so",

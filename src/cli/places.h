@@ -5,11 +5,12 @@
 #include "base/err.h"
 
 enum avow_place {
-    AVOW_PLACE_AVOWD,   /* the node daemon */
-    AVOW_PLACE_SHELL,   /* avow-shell */
-    AVOW_PLACE_PRELOAD, /* libavow-fabric.so */
-    AVOW_PLACE_TRAIN,   /* the hospitals' program */
-    AVOW_PLACE_DATA,    /* the folder of the hospitals' data */
+    AVOW_PLACE_AVOWD,    /* the node daemon */
+    AVOW_PLACE_VERIFIER, /* avow-verifier */
+    AVOW_PLACE_SHELL,    /* avow-shell */
+    AVOW_PLACE_PRELOAD,  /* libavow-fabric.so */
+    AVOW_PLACE_TRAIN,    /* the hospitals' program */
+    AVOW_PLACE_DATA,     /* the folder of the hospitals' data */
 };
 
 /*

@@ -37,12 +37,27 @@ void avow_session_close(struct avow_session *s)
 
 /* ---- attest ---- */
 
+/* Nothing speaks against any of those that were not accepted, but something could not be checked.
+ */
+static bool undecided(const struct avow_client *c)
+{
+    for (size_t i = 0; i < c->n; i++)
+        if (c->nodes[i].state == AVOW_NODE_EVALUATED &&
+            !avow_verdict_accepts(&c->nodes[i].verdict) &&
+            !avow_verdict_undecided(&c->nodes[i].verdict))
+            return false;
+    return true;
+}
+
 int avow_run_attest(struct avow_session *s)
 {
     struct avow_error err = { 0 };
     int rc = 0;
 
     avow_heading(s->cli, "Attest");
+    if (s->client->verifier)
+        avow_say(s->cli, "  judged by %s: %s\n", avow_verifier_word(s->client->verifier),
+                 s->client->plan->verifier.url);
     rc = avow_client_attest(s->client, &err);
     avow_progress_clear(&s->progress);
     if (rc == -AVOW_E_CANCELLED)
@@ -51,7 +66,9 @@ int avow_run_attest(struct avow_session *s)
     if (rc == 0)
         return AVOW_EXIT_OK;
     avow_show_refusals(s->cli, s->client);
-    return rc > 0 ? AVOW_EXIT_REFUSED : avow_exit_for(rc, AVOW_PHASE_ATTEST);
+    if (rc > 0)
+        return undecided(s->client) ? AVOW_EXIT_UNKNOWN : AVOW_EXIT_REFUSED;
+    return avow_exit_for(rc, AVOW_PHASE_ATTEST);
 }
 
 /* ---- formation ---- */

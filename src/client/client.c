@@ -111,6 +111,8 @@ void avow_client_free(struct avow_client *c)
     for (size_t i = 0; i < c->n; i++)
         node_done(&c->nodes[i]);
     free(c->nodes);
+    if (c->verifier)
+        avow_verifier_free(c->verifier);
     avow_leaf_free(c->leaf);
     free(c->identity);
     avow_buf_done(&c->manifest);
@@ -169,6 +171,8 @@ int avow_client_use_plan(struct avow_client *c, const struct avow_plan *plan,
 {
     c->plan = plan;
     avow_client_use_policy(c, plan->policy, &plan->anchors);
+    if (plan->verifier.azure)
+        AVOW_TRY(avow_verifier_new(&plan->verifier, -1, &c->verifier, err));
     AVOW_TRY(avow_client_reserve(c, plan->n_nodes, err));
     for (size_t i = 0; i < plan->n_nodes; i++) {
         const struct avow_plan_node *n = &plan->nodes[i];

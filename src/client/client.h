@@ -17,6 +17,7 @@
 #include "client/wire.h"
 #include "codec/json.h"
 #include "net/backoff.h"
+#include "verifier/verifier.h"
 
 /* Outcomes, besides 0 and negative errors. */
 enum avow_client_outcome {
@@ -94,6 +95,7 @@ struct avow_client {
     struct avow_anchors anchors;
     const struct avow_policy *policy; /* borrowed: of the plan or the caller */
     const struct avow_plan *plan;     /* borrowed, or NULL */
+    struct avow_verifier *verifier;   /* who judges; NULL: here alone */
     size_t n;
     struct avow_node *nodes; /* in the plan's order: sorted by name */
 

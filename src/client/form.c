@@ -134,7 +134,7 @@ static int judge_bundle(struct avow_node *n, struct avow_error *err)
     AVOW_TRY(avow_formation_statement(c->roster_digest, n->name, &statement, err));
     in.statement = avow_buf_view(&statement);
     (void)pthread_mutex_lock(&n->lock);
-    rc = avow_judge(&in, NULL, &verdict, err);
+    rc = avow_verifier_judge(c->verifier, &in, NULL, &verdict, err);
     (void)pthread_mutex_unlock(&n->lock);
     AVOW_TRY(rc);
     AVOW_TRY(add_pair(c, AVOW_PLAN_NAME_CLIENT, n->name, avow_verdict_json(&verdict),

@@ -73,7 +73,7 @@ static int judge(struct avow_node *n, const char *bundle, struct avow_bytes stat
 
     if (!claims)
         return AVOW_FAIL(err, NOMEM, "out of memory");
-    AVOW_TRY(avow_judge(&in, claims, verdict, err));
+    AVOW_TRY(avow_verifier_judge(n->client->verifier, &in, claims, verdict, err));
     if (claims_out) {
         json_decref(*claims_out);
         *claims_out = avow_claims_json(claims);

@@ -93,6 +93,8 @@ static const struct avow_schema_key job_keys[] = {
     { "cluster", &path_value, false },
     { "nodes", &nodes, true },
     { "aggregate", &aggregate, false },
+    { "verifier", &avow_verifier_schema, false },
+    { "require", &avow_require_schema, false },
     { NULL, NULL, false },
 };
 static const struct avow_schema job = { .type = AVOW_YAML_MAP, .keys = job_keys };
@@ -422,6 +424,37 @@ static int load_aggregate(struct loader *l, json_t *section)
     return 0;
 }
 
+/* Of the one that is of kind azure. */
+static const json_t *verifier_ca(const json_t *verifier)
+{
+    const json_t *item = NULL;
+    size_t i = 0;
+
+    if (json_is_object(verifier))
+        return json_object_get(verifier, "ca");
+    json_array_foreach(verifier, i, item)
+        if (json_object_get(item, "ca"))
+            return json_object_get(item, "ca");
+    return NULL;
+}
+
+static int load_verifier(struct loader *l, const json_t *doc)
+{
+    const json_t *ca = NULL;
+    char *path = NULL;
+
+    AVOW_TRY(avow_verifier_settings_read(l->yaml, json_object_get(doc, "verifier"),
+                                         json_object_get(doc, "require"), &l->plan->verifier,
+                                         l->err));
+    if (!l->plan->verifier.ca)
+        return 0;
+    ca = verifier_ca(json_object_get(doc, "verifier"));
+    AVOW_TRY(file_at(l, ca, "verifier.ca", &path));
+    free(l->plan->verifier.ca);
+    l->plan->verifier.ca = path;
+    return 0;
+}
+
 static int load_job(struct loader *l, const char *cluster)
 {
     json_t *doc = avow_yaml_value(l->yaml);
@@ -439,6 +472,7 @@ static int load_job(struct loader *l, const char *cluster)
     AVOW_TRY(load_env(l, json_object_get(doc, "env")));
     AVOW_TRY(load_policy(l, json_object_get(doc, "policy")));
     AVOW_TRY(load_roots(l, json_object_get(doc, "simulated-roots")));
+    AVOW_TRY(load_verifier(l, doc));
     AVOW_TRY(load_output(l, json_object_get(doc, "output")));
     AVOW_TRY(load_aggregate(l, json_object_get(doc, "aggregate")));
     AVOW_TRY(load_cluster(l, cluster, json_object_get(doc, "cluster")));
@@ -486,6 +520,7 @@ void avow_plan_free(struct avow_plan *p)
     json_decref(p->env);
     json_decref(p->aggregate);
     avow_policy_free(p->policy);
+    avow_verifier_settings_done(&p->verifier);
     avow_buf_done(&p->policy_text);
     free(p);
 }

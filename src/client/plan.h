@@ -9,6 +9,7 @@
 #include "evidence/tee.h"
 #include "job/manifest.h"
 #include "policy/policy.h"
+#include "verifier/settings.h"
 #include "verify/anchors.h"
 
 #define AVOW_PLAN_NODES_MAX AVOW_MANIFEST_NODES_MAX
@@ -36,13 +37,14 @@ struct avow_plan_node {
 struct avow_plan {
     char *path; /* of the job file, as given; owned */
     char name[AVOW_JOB_NAME_MAX + 1];
-    char *program;               /* path; owned */
-    json_t *args;                /* list of strings; owned */
-    json_t *env;                 /* object of strings; owned */
-    struct avow_policy *policy;  /* owned */
-    struct avow_buf policy_text; /* its canonical JSON */
-    struct avow_anchors anchors; /* the built-in ones and those of simulated-roots */
-    char *roots;                 /* path of simulated-roots, or NULL; owned */
+    char *program;                          /* path; owned */
+    json_t *args;                           /* list of strings; owned */
+    json_t *env;                            /* object of strings; owned */
+    struct avow_policy *policy;             /* owned */
+    struct avow_buf policy_text;            /* its canonical JSON */
+    struct avow_anchors anchors;            /* the built-in ones and those of simulated-roots */
+    struct avow_verifier_settings verifier; /* who judges the nodes' evidence */
+    char *roots;                            /* path of simulated-roots, or NULL; owned */
     uint64_t time_limit_ms;
     uint64_t outputs_max;
     char *output;      /* folder for results; owned */

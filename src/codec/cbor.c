@@ -2,12 +2,27 @@
 
 #include <cbor.h>
 
-#include "base/cleanup.h"
+/* One item, as the stream has it; strings are views into the input. What is read is flat, so
+ * nothing is built, and a count or a length that an input claims costs no memory. */
+struct item {
+    enum { OTHER = 0, MAP, TEXT, BYTES } kind;
+    struct avow_bytes view;
+    size_t pairs;
+};
 
-static void cleanup_item(cbor_item_t **i)
+static void on_map(void *ctx, size_t n)
 {
-    if (*i)
-        cbor_decref(i);
+    *(struct item *)ctx = (struct item){ .kind = MAP, .pairs = n };
+}
+
+static void on_text(void *ctx, cbor_data data, size_t n)
+{
+    *(struct item *)ctx = (struct item){ .kind = TEXT, .view = AVOW_BYTES(data, n) };
+}
+
+static void on_bytes(void *ctx, cbor_data data, size_t n)
+{
+    *(struct item *)ctx = (struct item){ .kind = BYTES, .view = AVOW_BYTES(data, n) };
 }
 
 bool avow_cbor_likely_map(struct avow_bytes in)
@@ -15,55 +30,68 @@ bool avow_cbor_likely_map(struct avow_bytes in)
     return in.len > 2 && in.data[0] > 0xA0 && in.data[0] <= 0xB7;
 }
 
-static bool view(const cbor_item_t *i, struct avow_bytes *out)
+/* The next item of @in from *@at. */
+static int next(struct avow_bytes in, size_t *at, struct item *out, struct avow_error *err)
 {
-    if (cbor_isa_bytestring(i) && cbor_bytestring_is_definite(i))
-        *out = AVOW_BYTES(cbor_bytestring_handle(i), cbor_bytestring_length(i));
-    else if (cbor_isa_string(i) && cbor_string_is_definite(i))
-        *out = AVOW_BYTES(cbor_string_handle(i), cbor_string_length(i));
-    else
-        return false;
-    return true;
+    struct cbor_callbacks calls = cbor_empty_callbacks;
+    struct cbor_decoder_result r = { 0 };
+
+    calls.map_start = on_map;
+    calls.string = on_text;
+    calls.byte_string = on_bytes;
+    *out = (struct item){ 0 };
+    r = cbor_stream_decode(in.data + *at, in.len - *at, &calls, out);
+    if (r.status != CBOR_DECODER_FINISHED || r.read == 0)
+        return AVOW_FAIL(err, FORMAT, "CBOR: not well-formed at byte %zu", *at);
+    *at += r.read;
+    return 0;
 }
 
-static bool key_twice(const struct cbor_pair *pairs, size_t i, struct avow_bytes key)
+static bool key_twice(const struct avow_bytes *keys, size_t n, struct avow_bytes key)
 {
-    struct avow_bytes other = { 0 };
-
-    for (size_t k = 0; k < i; k++)
-        if (view(pairs[k].key, &other) && avow_bytes_equal(other, key))
+    for (size_t i = 0; i < n; i++)
+        if (avow_bytes_equal(keys[i], key))
             return true;
     return false;
 }
 
+struct pair {
+    struct avow_bytes key, value;
+};
+
+static int read_pairs(struct avow_bytes in, struct pair *pairs, size_t *n, struct avow_error *err)
+{
+    struct avow_bytes keys[AVOW_CBOR_PAIRS_MAX];
+    struct item map, key, value;
+    size_t at = 0;
+
+    AVOW_TRY(next(in, &at, &map, err));
+    if (map.kind != MAP || map.pairs > AVOW_CBOR_PAIRS_MAX)
+        return AVOW_FAIL(err, FORMAT, "CBOR: no map of at most %d pairs", AVOW_CBOR_PAIRS_MAX);
+    for (*n = 0; *n < map.pairs; ++*n) {
+        AVOW_TRY(next(in, &at, &key, err));
+        AVOW_TRY(next(in, &at, &value, err));
+        if (key.kind != TEXT || (value.kind != TEXT && value.kind != BYTES) ||
+            key_twice(keys, *n, key.view))
+            return AVOW_FAIL(err, FORMAT, "CBOR: pair %zu is no text key with a string", *n + 1);
+        keys[*n] = key.view;
+        pairs[*n] = (struct pair){ key.view, value.view };
+    }
+    if (at != in.len)
+        return AVOW_FAIL(err, TRAILING, "CBOR: %zu bytes after its end", in.len - at);
+    return 0;
+}
+
+/* All of it is read before any of it is given. */
 int avow_cbor_map(struct avow_bytes in, avow_cbor_fn each, void *ctx, struct avow_error *err)
 {
-    __attribute__((cleanup(cleanup_item))) cbor_item_t *doc = NULL;
-    struct cbor_load_result result = { 0 };
-    const struct cbor_pair *pairs = NULL;
+    struct pair pairs[AVOW_CBOR_PAIRS_MAX];
     size_t n = 0;
 
     if (in.len > AVOW_CBOR_MAX)
         return AVOW_FAIL(err, LIMIT, "CBOR of %zu bytes (at most %u)", in.len, AVOW_CBOR_MAX);
-    doc = cbor_load(in.data, in.len, &result);
-    if (!doc && result.error.code == CBOR_ERR_MEMERROR)
-        return AVOW_FAIL(err, NOMEM, "out of memory for CBOR");
-    if (!doc)
-        return AVOW_FAIL(err, FORMAT, "CBOR: not well-formed at byte %zu", result.error.position);
-    if (result.read != in.len)
-        return AVOW_FAIL(err, TRAILING, "CBOR: %zu bytes after its end", in.len - result.read);
-    if (!cbor_isa_map(doc) || !cbor_map_is_definite(doc) ||
-        cbor_map_size(doc) > AVOW_CBOR_PAIRS_MAX)
-        return AVOW_FAIL(err, FORMAT, "CBOR: no map of at most %d pairs", AVOW_CBOR_PAIRS_MAX);
-    pairs = cbor_map_handle(doc);
-    n = cbor_map_size(doc);
-    for (size_t i = 0; i < n; i++) {
-        struct avow_bytes key = { 0 }, value = { 0 };
-
-        if (!cbor_isa_string(pairs[i].key) || !view(pairs[i].key, &key) ||
-            !view(pairs[i].value, &value) || key_twice(pairs, i, key))
-            return AVOW_FAIL(err, FORMAT, "CBOR: pair %zu is no text key with a string", i + 1);
-        AVOW_TRY(each(ctx, key, value, err));
-    }
+    AVOW_TRY(read_pairs(in, pairs, &n, err));
+    for (size_t i = 0; i < n; i++)
+        AVOW_TRY(each(ctx, pairs[i].key, pairs[i].value, err));
     return 0;
 }

@@ -1,5 +1,6 @@
 #include "codec/json.h"
 
+#include "codec/json_fast.h"
 #include "codec/text.h"
 
 #define DEPTH_MAX 32
@@ -32,7 +33,9 @@ int avow_json_parse(struct avow_bytes text, json_t **out, struct avow_error *err
     if (text.len > AVOW_JSON_MAX)
         return AVOW_FAIL(err, LIMIT, "JSON document of %zu bytes (at most %u)", text.len,
                          AVOW_JSON_MAX);
-    v = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, &je);
+    v = avow_json_fast(text);
+    if (!v)
+        v = json_loadb((const char *)text.data, text.len, JSON_REJECT_DUPLICATES, &je);
     if (!v)
         return AVOW_FAIL(err, FORMAT, "JSON line %d column %d: %s", je.line, je.column, je.text);
     if (check_depth(v, 0) < 0)

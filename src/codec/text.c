@@ -89,49 +89,61 @@ static int encode(struct avow_buf *out, struct avow_bytes in, const char *alphab
     return 0;
 }
 
-static int sextet(uint8_t c, const char *alphabet)
+/* What a character stands for, and one more; 0 for what is not in the alphabet. */
+#define LETTERS_AND_DIGITS                                                                         \
+    ['A'] = 1, ['B'] = 2, ['C'] = 3, ['D'] = 4, ['E'] = 5, ['F'] = 6, ['G'] = 7, ['H'] = 8,        \
+    ['I'] = 9, ['J'] = 10, ['K'] = 11, ['L'] = 12, ['M'] = 13, ['N'] = 14, ['O'] = 15, ['P'] = 16, \
+    ['Q'] = 17, ['R'] = 18, ['S'] = 19, ['T'] = 20, ['U'] = 21, ['V'] = 22, ['W'] = 23,            \
+    ['X'] = 24, ['Y'] = 25, ['Z'] = 26, ['a'] = 27, ['b'] = 28, ['c'] = 29, ['d'] = 30,            \
+    ['e'] = 31, ['f'] = 32, ['g'] = 33, ['h'] = 34, ['i'] = 35, ['j'] = 36, ['k'] = 37,            \
+    ['l'] = 38, ['m'] = 39, ['n'] = 40, ['o'] = 41, ['p'] = 42, ['q'] = 43, ['r'] = 44,            \
+    ['s'] = 45, ['t'] = 46, ['u'] = 47, ['v'] = 48, ['w'] = 49, ['x'] = 50, ['y'] = 51,            \
+    ['z'] = 52, ['0'] = 53, ['1'] = 54, ['2'] = 55, ['3'] = 56, ['4'] = 57, ['5'] = 58,            \
+    ['6'] = 59, ['7'] = 60, ['8'] = 61, ['9'] = 62
+static const uint8_t std_sextets[256] = { LETTERS_AND_DIGITS, ['+'] = 63, ['/'] = 64 };
+static const uint8_t url_sextets[256] = { LETTERS_AND_DIGITS, ['-'] = 63, ['_'] = 64 };
+
+/* Four characters as 24 bits; false if one is not of the alphabet. */
+static bool read_four(const uint8_t *p, const uint8_t sextets[256], uint32_t *out)
 {
-    if (c >= 'A' && c <= 'Z')
-        return c - 'A';
-    if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
-    if (c >= '0' && c <= '9')
-        return c - '0' + 52;
-    if (c == (uint8_t)alphabet[62])
-        return 62;
-    if (c == (uint8_t)alphabet[63])
-        return 63;
-    return -1;
+    uint32_t a = sextets[p[0]], b = sextets[p[1]], c = sextets[p[2]], d = sextets[p[3]];
+
+    *out = (a - 1) << 18 | (b - 1) << 12 | (c - 1) << 6 | (d - 1);
+    return a && b && c && d;
 }
 
 /* @text without padding. */
-static int decode(struct avow_buf *out, struct avow_bytes text, const char *alphabet)
+static int decode(struct avow_buf *out, struct avow_bytes text, const uint8_t sextets[256])
 {
-    uint8_t chunk[96]; /* so that the buffer is not asked for each byte */
+    uint8_t chunk[192]; /* so that the buffer is not asked for each byte */
     size_t n = 0;
+    size_t whole = text.len - text.len % 4;
     uint32_t v = 0;
-    unsigned bits = 0;
 
     if (text.len % 4 == 1)
         return -AVOW_E_FORMAT;
-    for (size_t i = 0; i < text.len; i++) {
-        int s = sextet(text.data[i], alphabet);
-
-        if (s < 0)
+    for (size_t i = 0; i < whole; i += 4) {
+        if (!read_four(text.data + i, sextets, &v))
             return -AVOW_E_FORMAT;
-        v = v << 6 | (uint32_t)s;
-        bits += 6;
-        if (bits < 8)
-            continue;
-        bits -= 8;
-        chunk[n++] = (uint8_t)(v >> bits);
-        v &= (1u << bits) - 1;
+        chunk[n++] = (uint8_t)(v >> 16);
+        chunk[n++] = (uint8_t)(v >> 8);
+        chunk[n++] = (uint8_t)v;
         if (n == sizeof chunk) {
             AVOW_TRY(avow_buf_put(out, chunk, n));
             n = 0;
         }
     }
-    return v ? -AVOW_E_FORMAT : avow_buf_put(out, chunk, n);
+    if (whole < text.len) { /* 2 characters: 8 bits and 4 of zero; 3: 16 and 2 */
+        uint8_t last[4] = { 'A', 'A', 'A', 'A' };
+
+        memcpy(last, text.data + whole, text.len - whole);
+        if (!read_four(last, sextets, &v) || v & (text.len - whole == 2 ? 0xFFFFu : 0xFFu))
+            return -AVOW_E_FORMAT;
+        chunk[n++] = (uint8_t)(v >> 16);
+        if (text.len - whole == 3)
+            chunk[n++] = (uint8_t)(v >> 8);
+    }
+    return avow_buf_put(out, chunk, n);
 }
 
 static struct avow_bytes unpad(struct avow_bytes text)
@@ -150,7 +162,7 @@ int avow_unb64_put(struct avow_buf *out, struct avow_bytes text)
 {
     if (text.len % 4)
         return -AVOW_E_FORMAT;
-    return decode(out, unpad(text), std_alphabet);
+    return decode(out, unpad(text), std_sextets);
 }
 
 int avow_b64url_put(struct avow_buf *out, struct avow_bytes in)
@@ -164,7 +176,7 @@ int avow_unb64url_put(struct avow_buf *out, struct avow_bytes text)
 
     if (bare.len != text.len && text.len % 4)
         return -AVOW_E_FORMAT;
-    return decode(out, bare, url_alphabet);
+    return decode(out, bare, url_sextets);
 }
 
 void avow_printable(char *text)
@@ -183,7 +195,7 @@ int avow_url_decode(const char *text, struct avow_buf *out, struct avow_error *e
         if (hi < 0 || lo < 0)
             return AVOW_FAIL(err, FORMAT, "%% without two hex digits at byte %zu",
                              (size_t)(p - text));
-        avow_buf_put_u8(out, *p == '%' ? (uint8_t)(hi << 4 | lo) : (uint8_t)*p);
+        avow_buf_put_u8(out, (uint8_t)(*p == '%' ? hi << 4 | lo : *p));
         p += *p == '%' ? 2 : 0;
     }
     return avow_buf_ok(out, err);

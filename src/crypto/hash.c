@@ -7,6 +7,7 @@
 #include <openssl/kdf.h>
 #include <openssl/params.h>
 #include <openssl/rand.h>
+#include <pthread.h>
 #include <sys/random.h>
 #include <unistd.h>
 
@@ -23,8 +24,26 @@ static int crypto_failed(void)
     return -AVOW_E_CRYPTO;
 }
 
-static int digest(const EVP_MD *md, struct avow_bytes in, uint8_t *out)
+/* Fetched once: what EVP_sha256() stands for is looked up again by each use. Of the process; never
+ * freed. NULL where that failed. */
+static struct {
+    EVP_MD *sha256, *sha384, *sha512;
+} mds;
+static pthread_once_t mds_once = PTHREAD_ONCE_INIT;
+
+static void fetch_mds(void)
 {
+    mds.sha256 = EVP_MD_fetch(NULL, OSSL_DIGEST_NAME_SHA2_256, NULL);
+    mds.sha384 = EVP_MD_fetch(NULL, OSSL_DIGEST_NAME_SHA2_384, NULL);
+    mds.sha512 = EVP_MD_fetch(NULL, OSSL_DIGEST_NAME_SHA2_512, NULL);
+    ERR_clear_error();
+}
+
+static int digest(EVP_MD *const *fetched, const EVP_MD *other, struct avow_bytes in, uint8_t *out)
+{
+    const EVP_MD *md = NULL;
+
+    md = pthread_once(&mds_once, fetch_mds) == 0 && *fetched ? *fetched : other;
     if (EVP_Digest(in.data, in.len, out, NULL, md, NULL) != 1)
         return crypto_failed();
     return 0;
@@ -32,17 +51,17 @@ static int digest(const EVP_MD *md, struct avow_bytes in, uint8_t *out)
 
 int avow_sha256(struct avow_bytes in, uint8_t out[32])
 {
-    return digest(EVP_sha256(), in, out);
+    return digest(&mds.sha256, EVP_sha256(), in, out);
 }
 
 int avow_sha384(struct avow_bytes in, uint8_t out[48])
 {
-    return digest(EVP_sha384(), in, out);
+    return digest(&mds.sha384, EVP_sha384(), in, out);
 }
 
 int avow_sha512(struct avow_bytes in, uint8_t out[64])
 {
-    return digest(EVP_sha512(), in, out);
+    return digest(&mds.sha512, EVP_sha512(), in, out);
 }
 
 int avow_sha256_fd(int fd, uint8_t out[32], uint64_t *size, struct avow_error *err)

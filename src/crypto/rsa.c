@@ -4,21 +4,18 @@
 #include <openssl/core_names.h>
 #include <openssl/err.h>
 #include <openssl/evp.h>
-#include <openssl/param_build.h>
 #include <openssl/rsa.h>
 #include <openssl/sha.h>
 #include <openssl/x509.h>
 
 #include "base/cleanup.h"
+#include "crypto/key.h"
 #include "crypto/signer_internal.h"
 
 AVOW_DEFINE_CLEANUP(pkey, EVP_PKEY, EVP_PKEY_free)
-AVOW_DEFINE_CLEANUP(pkey_ctx, EVP_PKEY_CTX, EVP_PKEY_CTX_free)
 AVOW_DEFINE_CLEANUP(md_ctx, EVP_MD_CTX, EVP_MD_CTX_free)
-AVOW_DEFINE_CLEANUP(bignum, BIGNUM, BN_free)
-AVOW_DEFINE_CLEANUP(param_bld, OSSL_PARAM_BLD, OSSL_PARAM_BLD_free)
-AVOW_DEFINE_CLEANUP(params, OSSL_PARAM, OSSL_PARAM_free)
 AVOW_DEFINE_CLEANUP(x509, X509, X509_free)
+AVOW_DEFINE_CLEANUP(bignum, BIGNUM, BN_free)
 
 static const uint8_t f4[] = { 1, 0, 1 };
 
@@ -44,27 +41,6 @@ static int check_key(struct avow_bytes n, struct avow_bytes e, struct avow_error
     return 0;
 }
 
-static int make_key(struct avow_bytes n, struct avow_bytes e, EVP_PKEY **out,
-                    struct avow_error *err)
-{
-    avow_auto(avow_cleanup_param_bld) OSSL_PARAM_BLD *bld = OSSL_PARAM_BLD_new();
-    avow_auto(avow_cleanup_params) OSSL_PARAM *params = NULL;
-    avow_auto(avow_cleanup_pkey_ctx) EVP_PKEY_CTX *ctx = NULL;
-    avow_auto(avow_cleanup_bignum) BIGNUM *bn = NULL;
-    avow_auto(avow_cleanup_bignum) BIGNUM *be = NULL;
-
-    AVOW_TRY(check_key(n, e, err));
-    bn = BN_bin2bn(n.data, (int)n.len, NULL);
-    be = BN_bin2bn(e.data, (int)e.len, NULL);
-    ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);
-    if (!bld || !bn || !be || !ctx || !OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_N, bn) ||
-        !OSSL_PARAM_BLD_push_BN(bld, OSSL_PKEY_PARAM_RSA_E, be) ||
-        !(params = OSSL_PARAM_BLD_to_param(bld)) || EVP_PKEY_fromdata_init(ctx) != 1 ||
-        EVP_PKEY_fromdata(ctx, out, EVP_PKEY_PUBLIC_KEY, params) != 1)
-        return crypto_failed(err, "the RSA key cannot be made");
-    return 0;
-}
-
 int avow_rsa_verify_sha256(struct avow_bytes n, struct avow_bytes e, struct avow_bytes msg,
                            struct avow_bytes sig, struct avow_error *err)
 {
@@ -72,7 +48,7 @@ int avow_rsa_verify_sha256(struct avow_bytes n, struct avow_bytes e, struct avow
     avow_auto(avow_cleanup_md_ctx) EVP_MD_CTX *ctx = EVP_MD_CTX_new();
     int ok = 0;
 
-    AVOW_TRY(make_key(n, e, &key, err));
+    AVOW_TRY(avow_rsa_key_new(n, e, &key, err));
     if (!ctx || EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, key) != 1)
         return crypto_failed(err, "RSA verification cannot be set up");
     ok = EVP_DigestVerify(ctx, sig.data, sig.len, msg.data, msg.len);
@@ -87,7 +63,7 @@ int avow_rsa_spki_sha256(struct avow_bytes n, struct avow_bytes e, uint8_t out[3
     unsigned char *der = NULL;
     int len = 0;
 
-    AVOW_TRY(make_key(n, e, &key, err));
+    AVOW_TRY(avow_rsa_key_new(n, e, &key, err));
     len = i2d_PUBKEY(key, &der);
     if (len <= 0)
         return crypto_failed(err, "the RSA key cannot be encoded");

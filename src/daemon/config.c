@@ -59,6 +59,8 @@ static const struct avow_schema_key keys[] = {
     { "policy", &text, false },
     { "simulated-roots", &text, false },
     { "collateral", &text, false },
+    { "verifier", &avow_verifier_schema, false },
+    { "require", &avow_require_schema, false },
     { "job-user", &text, false },
     { "shell", &text, false },
     { "preload", &text, false },
@@ -79,6 +81,7 @@ void avow_config_done(struct avow_config *cfg)
     free(cfg->listen_metrics);
     free(cfg->state_dir);
     free(cfg->collateral);
+    avow_verifier_settings_done(&cfg->verifier);
     free(cfg->tee_kind);
     free(cfg->tee_dir);
     free(cfg->tee_qgs);
@@ -271,6 +274,9 @@ int avow_config_load(const char *path, struct avow_config *out, struct avow_erro
     AVOW_TRY(take_texts(avow_yaml_value(y), &cfg, err));
     AVOW_TRY(take_numbers(avow_yaml_value(y), &cfg, err));
     AVOW_TRY(take_user(avow_yaml_value(y), &cfg, err));
+    AVOW_TRY(avow_verifier_settings_read(y, json_object_get(avow_yaml_value(y), "verifier"),
+                                         json_object_get(avow_yaml_value(y), "require"),
+                                         &cfg.verifier, err));
     AVOW_TRY(check(y, &cfg, err));
     AVOW_TRY(look_for_programs(&cfg, err));
     *out = cfg;

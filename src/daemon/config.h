@@ -12,6 +12,7 @@
 #include "group/roster.h"
 #include "policy/policy.h"
 #include "serve/clients.h"
+#include "verifier/settings.h"
 #include "verify/anchors.h"
 
 #define AVOW_CONFIG_LISTEN "0.0.0.0:7440"
@@ -35,9 +36,10 @@ struct avow_config {
     int tee_privilege_level; /* -1: none was said */
     bool tee_fresh, tee_event_log;
     char *authorized_clients;
-    char *policy;          /* the operator's minimum, or NULL */
-    char *simulated_roots; /* PEM, or NULL */
-    char *collateral;      /* store of what this node's evidence is judged with, or NULL */
+    char *policy;                           /* the operator's minimum, or NULL */
+    char *simulated_roots;                  /* PEM, or NULL */
+    struct avow_verifier_settings verifier; /* who judges other nodes */
+    char *collateral; /* store of what this node's evidence is judged with, or NULL */
     char *shell;
     char *preload;
     int job_uid, job_gid; /* -1: stay */

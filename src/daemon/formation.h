@@ -11,6 +11,7 @@
 
 #include "codec/json.h"
 #include "group/roster.h"
+#include "verifier/verifier.h"
 
 struct avow_formations; /* all of them */
 struct avow_formation;  /* one */
@@ -40,6 +41,7 @@ struct avow_formations_config {
     struct avow_metrics *metrics;
     const struct avow_anchors *anchors;
     const struct avow_policy *minimum; /* the operator's own, or NULL */
+    struct avow_verifier *verifier;    /* who judges other nodes; NULL: this one alone */
 };
 
 AVOW_MUST_USE int avow_formations_new(const struct avow_formations_config *cfg,

@@ -82,7 +82,7 @@ static int judge(struct avow_judged *j)
     AVOW_TRY(avow_formation_statement(f->h, m->name, &statement, &j->err));
     in.statement = avow_buf_view(&statement);
     in.cache = take_cache(&f->all->caches);
-    rc = avow_judge(&in, NULL, v, &j->err);
+    rc = avow_verifier_judge(cfg->verifier, &in, NULL, v, &j->err);
     give_cache(&f->all->caches, in.cache);
     AVOW_TRY(rc);
     j->verdict = avow_steal(&v);

@@ -25,6 +25,7 @@ struct avow_node {
     struct avow_anchors anchors;
     struct avow_policy *minimum;
     struct avow_store *collateral; /* or NULL */
+    struct avow_verifier *verifier;
     struct avow_identity identity;
     struct avow_metrics *metrics;
     struct avow_http *http;
@@ -95,6 +96,24 @@ static void on_auth_failed(void *ctx, const char *job, uint32_t peer_node, const
         avow_jobs_auth_failed(n->jobs, job, peer_node, text);
 }
 
+/* What the service that judges besides was asked, if there is one. */
+static void refresh_verifier(struct avow_node *n)
+{
+    static const char help[] = "Requests to the verification service by what became of them";
+    struct avow_azure_stats s = { 0 };
+
+    if (!avow_verifier_stats(n->verifier, &s))
+        return;
+    avow_metrics_set(n->metrics, "verifier_requests", help, "kind=sent", (double)s.requests);
+    avow_metrics_set(n->metrics, "verifier_requests", help, "kind=tokens", (double)s.tokens);
+    avow_metrics_set(n->metrics, "verifier_requests", help, "kind=reused", (double)s.reused);
+    avow_metrics_set(n->metrics, "verifier_requests", help, "kind=throttled", (double)s.throttled);
+    avow_metrics_set(n->metrics, "verifier_requests", help, "kind=denied", (double)s.denied);
+    avow_metrics_set(n->metrics, "verifier_requests", help, "kind=failed", (double)s.failed);
+    avow_metrics_set(n->metrics, "verifier_requests", help, "kind=keys", (double)s.key_fetches);
+    avow_metrics_set(n->metrics, "verifier_seconds", "Time in requests to it", NULL, s.seconds);
+}
+
 static void on_refresh(void *ctx)
 {
     struct avow_node *n = ctx;
@@ -108,6 +127,7 @@ static void on_refresh(void *ctx)
                      (double)s->auth_failures);
     avow_metrics_set(n->metrics, "fabric_connections", help, "kind=replays", (double)s->replays);
     avow_metrics_set(n->metrics, "fabric_connections", help, "kind=timeouts", (double)s->timeouts);
+    refresh_verifier(n);
 }
 
 /* In the quoter's thread. What the store lacks is left missing: who judges says so. */
@@ -133,6 +153,7 @@ static int make_identity(struct avow_node *n, struct avow_error *err)
     AVOW_TRY(avow_config_policy(cfg->policy, &n->minimum, err));
     AVOW_TRY(avow_leaf_new(cfg->name, &n->leaf, err));
     AVOW_TRY(avow_source_open_with(cfg->tee_kind, &tee, &n->identity.source, err));
+    AVOW_TRY(avow_verifier_new(&cfg->verifier, -1, &n->verifier, err));
     if (cfg->collateral) {
         AVOW_TRY(avow_store_open(cfg->collateral, AVOW_STORE_READ, &n->collateral, err));
         avow_source_endorse(n->identity.source, endorse, n->collateral);
@@ -183,6 +204,7 @@ static int make_services(struct avow_node *n, struct avow_error *err)
         .metrics = n->metrics,
         .anchors = &n->anchors,
         .minimum = n->minimum,
+        .verifier = n->verifier,
     };
     const struct avow_status_config status = {
         .base = n->base,
@@ -286,6 +308,8 @@ void avow_node_free(struct avow_node *n)
     avow_attestation_free(n->attestation);
     avow_metrics_free(n->metrics);
     avow_source_free(n->identity.source);
+    if (n->verifier)
+        avow_verifier_free(n->verifier);
     if (n->collateral)
         avow_store_close(n->collateral);
     avow_policy_free(n->minimum);

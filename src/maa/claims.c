@@ -14,6 +14,8 @@
 #define INITTIME "x-ms-inittime"
 #define MACHINE "x-avow-machine"
 #define ADVISORIES "x-avow-tdx-advisories"
+#define PLATFORM "x-avow-snp-platform-info" /* as in maa/fields.c */
+#define VLEK "x-avow-snp-vlek"
 
 /* Put @take_value at @key; it is freed if that fails, or NULL. */
 static int set(json_t *out, const char *key, json_t *take_value, struct avow_error *err)
@@ -222,6 +224,7 @@ int avow_maa_claims_read(const json_t *token, struct avow_claims *out, struct av
     if (strcmp(type, "sevsnpvm") == 0) {
         out->tee = AVOW_TEE_SNP;
         rc = read_snp(in, out, err);
+        out->partial = !json_object_get(in, PLATFORM) || !json_object_get(in, VLEK);
     } else if (strcmp(type, "tdxvm") == 0) {
         out->tee = AVOW_TEE_TDX;
         rc = read_tdx(in, out, err);

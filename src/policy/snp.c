@@ -200,6 +200,15 @@ static void appraise_flag(const struct snp_rules *r, const char *key, const char
                                : "yes, which the policy does not allow");
 }
 
+/* A token of Microsoft's says less than a report: what it leaves open is not a no. */
+static void not_said(const struct snp_rules *r, const char *key, const char *code, const char *what,
+                     struct avow_verdict *v)
+{
+    keys_from(&r->section, key, v);
+    avow_verdict_missing(v, code, "the token does not say %s: have the evidence judged here too",
+                         what);
+}
+
 static void appraise_flags(const struct snp_rules *r, const struct avow_claims *c,
                            struct avow_verdict *v)
 {
@@ -213,8 +222,20 @@ static void appraise_flags(const struct snp_rules *r, const struct avow_claims *
     keys_from(&r->section, "vmpl", v);
     avow_verdict_add(v, "vmpl", c->snp.vmpl <= SNP_VMPL_MAX && r->vmpl[c->snp.vmpl],
                      "the report was asked for at VMPL %u", c->snp.vmpl);
-    appraise_flag(r, "allow-vlek", "vlek", c->snp.vlek, r->allow_vlek,
-                  "signed by the provider's key (VLEK)", v);
+    if (c->partial && !r->allow_vlek)
+        not_said(r, "allow-vlek", "vlek", "by which of its keys the hardware signed", v);
+    else
+        appraise_flag(r, "allow-vlek", "vlek", c->snp.vlek, r->allow_vlek,
+                      "signed by the provider's key (VLEK)", v);
+}
+
+static void appraise_platform(const struct snp_rules *r, const struct avow_claims *c,
+                              struct avow_verdict *v)
+{
+    if (c->partial && (r->platform.required || r->platform.forbidden))
+        not_said(r, "forbid-platform", "platform-bit", "what the platform is set to", v);
+    else
+        bits_appraise(&r->platform, BITS_OF_PLATFORM, c->snp.platform_info, &r->section, v);
 }
 
 /* CURRENT_MIT_VECTOR came with version 5 of the report (AMD 56860): older ones say nothing, and
@@ -278,7 +299,7 @@ void snp_appraise(const struct snp_rules *r, const struct avow_claims *c, int64_
     appraise_flags(r, c, v);
     appraise_values(r, c, now, v);
     bits_appraise(&r->policy, BITS_OF_POLICY, c->snp.policy, &r->section, v);
-    bits_appraise(&r->platform, BITS_OF_PLATFORM, c->snp.platform_info, &r->section, v);
+    appraise_platform(r, c, v);
     appraise_mitigations(r, c, v);
     appraise_csp_id(r, c, v);
     keys_from(&r->section, "require-crl", v);

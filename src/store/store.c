@@ -296,7 +296,7 @@ static struct avow_bytes column(sqlite3_stmt *st, int i)
 
 static void copy(void *to, size_t size, struct avow_bytes from)
 {
-    if (from.len == size)
+    if (size && from.len == size)
         memcpy(to, from.data, size);
 }
 

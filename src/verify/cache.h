@@ -1,9 +1,9 @@
 /*
  * What was read and verified before: certificates, CRLs and documents by the SHA-256 of their
  * bytes, and signatures that held. Nodes of one kind send the same endorsements with every quote,
- * and reading a certificate costs more than verifying a signature (OpenSSL 3.0: 190 us against 75
- * us). Nothing here depends on time or policy, and only successes are kept, so an answer is the
- * same with it or without. Owned by the caller; one verification at a time.
+ * whose signatures are most of a verification (docs/benchmarks.md). Nothing here depends on time or
+ * policy, and only successes are kept, so an answer is the same with it or without. Owned by the
+ * caller; one verification at a time.
  */
 #ifndef AVOW_VERIFY_CACHE_H
 #define AVOW_VERIFY_CACHE_H

@@ -66,8 +66,9 @@ struct avow_claims {
     enum avow_tee tee;
     bool authentic;          /* every vendor check ran and passed: set by verify alone */
     bool revocation_checked; /* every certificate that a CRL can revoke was looked up in one */
-    bool simulated;          /* the chain ends in an anchor that is marked simulated */
-    char root[64];           /* name of the anchor that the chain ends in */
+    bool partial;   /* SNP: of a token that says neither PLATFORM_INFO nor which key signed */
+    bool simulated; /* the chain ends in an anchor that is marked simulated */
+    char root[64];  /* name of the anchor that the chain ends in */
     uint8_t report_data[64];
     uint8_t measurement[48]; /* SNP MEASUREMENT, TDX MRTD */
     bool debug;

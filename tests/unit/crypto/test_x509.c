@@ -331,43 +331,6 @@ static void crls_are_read_and_verified(void **state)
     }
 }
 
-static void pem_is_taken_apart(void **state)
-{
-    avow_auto(avow_buf_done) struct avow_buf store = AVOW_BUF(1u << 16);
-    avow_auto(avow_buf_done) struct avow_buf small = AVOW_BUF(1000);
-    avow_autofree uint8_t *pem = NULL;
-    struct avow_bytes ders[3];
-    char path[PATH_MAX_TEST];
-    size_t len = 0, n = 9;
-
-    (void)state;
-    if (!test_vectors())
-        skip();
-    snprintf(path, sizeof path, "%s/amd-roots/kds_cert_chain_vcek_milan.pem", test_vectors());
-    pem = test_read_file(path, &len);
-    assert_non_null(pem);
-    /* test_read_file put a NUL behind: tolerated, as some providers send one */
-    assert_int_equal(avow_pem_to_der(AVOW_BYTES(pem, len + 1), &store, ders, 3, &n, NULL), 0);
-    assert_int_equal(n, 2);
-    assert_ptr_equal(ders[1].data, ders[0].data + ders[0].len);
-    for (size_t i = 0; i < 2; i++) {
-        avow_auto(avow_cleanup_cert) struct avow_cert *c = NULL;
-
-        assert_int_equal(avow_cert_parse(ders[i], &c, NULL), 0);
-        assert_string_equal(avow_cert_subject_cn(c), i ? "ARK-Milan" : "SEV-Milan");
-    }
-    assert_int_equal(avow_pem_to_der(AVOW_BYTES(pem, len), &store, ders, 1, &n, NULL),
-                     -AVOW_E_LIMIT);
-    assert_int_equal(avow_pem_to_der(AVOW_BYTES(pem, len), &small, ders, 3, &n, NULL),
-                     -AVOW_E_LIMIT);
-    assert_int_equal(avow_pem_to_der(AVOW_BYTES(pem, len - 30), &store, ders, 3, &n, NULL),
-                     -AVOW_E_FORMAT);
-    assert_int_equal(avow_pem_to_der(AVOW_BYTES(NULL, 0), &store, ders, 3, &n, NULL),
-                     -AVOW_E_FORMAT);
-    assert_int_equal(avow_pem_to_der(avow_bytes_str("no PEM"), &store, ders, 3, &n, NULL),
-                     -AVOW_E_FORMAT);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -380,7 +343,6 @@ int main(void)
         cmocka_unit_test(ecdsa_wants_r_and_s_in_range),
         cmocka_unit_test(keys_of_another_kind_are_refused),
         cmocka_unit_test(crls_are_read_and_verified),
-        cmocka_unit_test(pem_is_taken_apart),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

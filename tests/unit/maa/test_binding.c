@@ -101,6 +101,9 @@ static void on_azure_the_tpm_speaks(void **state)
     memcpy(local.vtpm.extra_data, digest, sizeof digest);
     local.vtpm.extra_len = sizeof digest;
     local.vtpm.pcr_mask = 0x93;
+    local.vtpm.quoted = false; /* a quote that did not verify leaves it so */
+    assert_string_equal(judged(paravisor), "?binding");
+    local.vtpm.quoted = true;
     assert_string_equal(judged(paravisor), "binding");
     assert_int_equal(claims.vtpm.pcr_mask, 0x93);
     local.vtpm.extra_data[0] ^= 1;

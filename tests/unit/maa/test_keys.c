@@ -63,6 +63,9 @@ static void microsofts_sets_are_read(void **state)
     load("extra/jwks/maa-get-certs-sgx-era.json");
     assert_int_equal(keys.n, 5);
     assert_null(avow_maa_keys_find(&keys, "dSsaF5uUxZO_LRycmQ4KJu3ctMc"));
+    assert_null(avow_maa_keys_find(&keys, "uE9RP97P4k_IaNCi2p_N6ZWZp0"));
+    assert_null(avow_maa_keys_find(&keys, "uE9RP97P4k_IaNCi2p_N6ZWZp0s="));
+    assert_non_null(avow_maa_keys_find(&keys, "uE9RP97P4k_IaNCi2p_N6ZWZp0s"));
     assert_null(avow_maa_keys_find(&keys, ""));
     assert_null(avow_maa_keys_find(&keys, NULL));
 }

@@ -109,6 +109,8 @@ static void other_issuers_are_refused(void **state)
     refused_with("iss", json_string("https://evil.example"), "token-issuer");
     assert_false(info.verified || info.want_keys); /* nothing is fetched for it */
     refused_with("iss", json_string(ISSUER ".evil.example"), "token-issuer");
+    refused_with("iss", json_string("https://verifier"), "token-issuer");
+    refused_with("iss", json_string(""), "token-issuer");
     refused_with("iss", json_integer(1), "token-issuer");
     json_object_del(payload, "iss");
     issuer_sign(&good, good.kid, payload, &token);
@@ -216,7 +218,9 @@ static void time_is_kept(void **state)
     in.now = MADE_AT + 28800 + 60;
     in.max_age_s = 0;
     refused_as("token-expired");
-    in.now--; /* the last second that the skew allows */
+    assert_true(info.verified);
+    assert_false(claims.authentic); /* said by the issuer, and not to be believed any more */
+    in.now--;                       /* the last second that the skew allows */
     appraise();
     assert_true(avow_verdict_accepts(&v));
     in.now = MADE_AT - 61;

@@ -130,6 +130,24 @@ static void snp_rules_that_may_be_set(void **state)
     }
 }
 
+/* What a token leaves open is not a no. */
+static void what_a_token_does_not_say(void **state)
+{
+    struct avow_claims c = snp_claims();
+    struct avow_verdict v;
+
+    (void)state;
+    assert_accepts(SNP(",\"allow-vlek\":false,\"forbid-platform\":[\"alias-check\"]"), &c);
+    c.partial = true;
+    assert_accepts(SNP(""), &c);
+    (void)outcome(SNP(",\"allow-vlek\":false"), &c, NULL, &v);
+    assert_true(avow_verdict_undecided(&v));
+    assert_string_equal(avow_verdict_why(&v)->code, "vlek");
+    (void)outcome(SNP(",\"forbid-platform\":[\"alias-check\"]"), &c, NULL, &v);
+    assert_true(avow_verdict_undecided(&v));
+    assert_string_equal(avow_verdict_why(&v)->code, "platform-bit");
+}
+
 /* A mitigation that a report cannot name is not there; nor is a provider that a VCEK cannot name.
  */
 static void mitigations_and_providers(void **state)
@@ -160,6 +178,7 @@ static void mitigations_and_providers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(what_a_token_does_not_say),
         cmocka_unit_test(mitigations_and_providers),
         cmocka_unit_test(snp_rules),
         cmocka_unit_test(tcb_floor_is_by_component),

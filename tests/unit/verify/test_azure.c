@@ -110,6 +110,15 @@ static uint8_t *bytes(struct avow_bytes v)
     return (uint8_t *)(uintptr_t)v.data;
 }
 
+static void swap_pcrs(struct avow_bundle *b, unsigned i, unsigned k)
+{
+    uint8_t keep[32];
+
+    memcpy(keep, b->pcr[i], 32);
+    memcpy(b->pcr[i], b->pcr[k], 32);
+    memcpy(b->pcr[k], keep, 32);
+}
+
 static void what_does_not_hold_is_named(void **state)
 {
     (void)state;
@@ -133,6 +142,77 @@ static void what_does_not_hold_is_named(void **state)
     CASE("tpm-signature", true, m.b.tpm_signature.len--);
     CASE("pcrs", true, m.b.pcr[7][0] ^= 1);
     CASE("pcrs", true, m.b.pcr_mask &= ~1u);
+    CASE("pcrs", true, swap_pcrs(&m.b, 4, 7));
+    /* one register fewer in the quote's own selection (its last 37 bytes: selection, digest) */
+    CASE("tpm-signature", true, bytes(m.b.tpm_quote)[m.b.tpm_quote.len - 37] &= 0x7F);
+}
+
+#define TDX_AZURE "flashbots-2025-12"
+#define TDX_COLLATERAL "flashbots-v4-azure-90c06f-2026-02"
+#define TDX_NOW 1771500000 /* 2026-02-19 */
+
+static void put_file(struct avow_bundle *b, enum avow_bundle_part p, const char *class,
+                     const char *dir, const char *file)
+{
+    size_t n = 0;
+    avow_autofree uint8_t *data = test_vector(class, dir, file, &n);
+
+    assert_non_null(data);
+    test_put(b, p, data, n);
+}
+
+static void open_td(struct machine *m)
+{
+    size_t n = 0, n_certs = 0;
+    avow_autofree uint8_t *pcrs = test_vector("azure-tdx", TDX_AZURE, "pcrs_sha256.bin", &n);
+    avow_autofree uint8_t *pem = NULL;
+    avow_auto(avow_buf_done) struct avow_buf ders = AVOW_BUF(1 << 20);
+    struct avow_bytes certs[4];
+
+    memset(m, 0, sizeof *m);
+    m->b.tee = AVOW_TEE_AZ_TDX;
+    m->now = TDX_NOW;
+    assert_int_equal(n, 768);
+    put_file(&m->b, AVOW_PART_HCL, "azure-tdx", TDX_AZURE, "hcl_report.bin");
+    put_file(&m->b, AVOW_PART_EVIDENCE, "azure-tdx", TDX_AZURE, "td_quote.bin");
+    put_file(&m->b, AVOW_PART_TPM_QUOTE, "azure-tdx", TDX_AZURE, "tpm_quote.msg");
+    put_file(&m->b, AVOW_PART_TPM_SIGNATURE, "azure-tdx", TDX_AZURE, "tpm_quote.sig");
+    for (unsigned i = 0; i < 24; i++)
+        assert_int_equal(avow_bundle_put_pcr(&m->b, i, pcrs + 32 * i, NULL), 0);
+    put_file(&m->b, AVOW_PART_TCB_INFO, "tdx", TDX_COLLATERAL, "tcb_info.json");
+    put_file(&m->b, AVOW_PART_QE_IDENTITY, "tdx", TDX_COLLATERAL, "qe_identity.json");
+    put_file(&m->b, AVOW_PART_CRL, "tdx", TDX_COLLATERAL, "root_ca_crl.der");
+    put_file(&m->b, AVOW_PART_CRL, "tdx", TDX_COLLATERAL, "pck_crl.der");
+    pem = test_vector("tdx", TDX_COLLATERAL, "tcb_signing_chain.pem", &n);
+    assert_non_null(pem);
+    assert_int_equal(avow_pem_to_der(AVOW_BYTES(pem, n), &ders, certs, 4, &n_certs, NULL), 0);
+    for (size_t i = 0; i < n_certs; i++)
+        test_put(&m->b, AVOW_PART_CERT, certs[i].data, certs[i].len);
+}
+
+#define TD_CASE(want, change)                       \
+    do {                                            \
+        struct machine m;                           \
+        bool ran = false;                           \
+        open_td(&m);                                \
+        change;                                     \
+        assert_string_equal(first(&m, &ran), want); \
+        assert_true(ran);                           \
+        close_machine(&m);                          \
+    } while (0)
+
+static void a_td_on_azure(void **state)
+{
+    (void)state;
+    if (!test_vectors())
+        skip();
+    TD_CASE("", (void)0);
+    TD_CASE("signature", bytes(m.b.evidence)[0x30 + 0x88] ^= 1); /* MRTD in the quote */
+    TD_CASE("hcl", bytes(m.b.hcl)[0x20 + AVOW_TDREPORT_OFF_REPORTDATA] ^= 1);
+    TD_CASE("hcl", bytes(m.b.hcl)[0x20 + AVOW_TDREPORT_OFF_TDINFO + 16] ^= 1); /* MRTD */
+    TD_CASE("runtime-data", bytes(m.b.hcl)[0x4D4 + 40] ^= 1);
+    TD_CASE("tpm-signature", bytes(m.b.tpm_quote)[50] ^= 1);
+    TD_CASE("pcrs", swap_pcrs(&m.b, 0, 1));
 }
 
 static void what_is_missing_is_no_finding(void **state)
@@ -174,9 +254,8 @@ static void runtime_data_is_bound(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(everything_holds),
-        cmocka_unit_test(what_does_not_hold_is_named),
-        cmocka_unit_test(what_is_missing_is_no_finding),
+        cmocka_unit_test(everything_holds),      cmocka_unit_test(what_does_not_hold_is_named),
+        cmocka_unit_test(a_td_on_azure),         cmocka_unit_test(what_is_missing_is_no_finding),
         cmocka_unit_test(runtime_data_is_bound),
     };
 

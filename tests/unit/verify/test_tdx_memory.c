@@ -127,7 +127,7 @@ static void some_of_openssl_may_fail(void **state)
     if (SANITIZED)
         skip(); /* OpenSSL 3.0 leaks then; what counts here is that nothing is believed */
     with_crypto = true;
-    assert_true(sweep(23) > 100);
+    assert_true(sweep(11) > 100);
 }
 
 int main(void)

@@ -1,0 +1,455 @@
+#include "verifier/azure.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <time.h>
+
+#include "codec/text.h"
+#include "crypto/hash.h"
+#include "maa/request.h"
+#include "maa/token.h"
+#include "net/retry.h"
+#include "verifier/keep.h"
+
+#define URL_MAX_BYTES (AVOW_VERIFIER_URL_MAX + 128)
+#define TOKEN_MAX (64u << 10) /* bytes; Microsoft's have up to 7 KB */
+#define REPLY_MAX (256u << 10)
+#define MESSAGE_MAX 200 /* of what the service says that is shown */
+
+struct avow_azure {
+    struct avow_verifier_settings s;
+    int stop_fd;
+    struct keep *keep; /* keys of issuers, tokens */
+    pthread_mutex_t lock;
+    pthread_cond_t room;
+    unsigned under_way;            /* of lock */
+    bool old_api[2];               /* of lock; SNP, TDX: the service knows only an older version */
+    struct avow_azure_stats stats; /* of lock */
+};
+
+/* ---- life ---- */
+
+int avow_azure_new(const struct avow_verifier_settings *s, int stop_fd, struct avow_azure **out,
+                   struct avow_error *err)
+{
+    avow_auto(avow_cleanup_azure) struct avow_azure *a = calloc(1, sizeof *a);
+
+    if (!a)
+        return AVOW_FAIL(err, NOMEM, "out of memory");
+    (void)pthread_mutex_init(&a->lock, NULL);
+    (void)pthread_cond_init(&a->room, NULL);
+    a->stop_fd = stop_fd;
+    AVOW_TRY(avow_verifier_settings_copy(s, &a->s, err));
+    AVOW_TRY(keep_new(AVOW_AZURE_TOKENS_MAX, &a->keep, err));
+    *out = avow_steal(&a);
+    return 0;
+}
+
+void avow_azure_free(struct avow_azure *a)
+{
+    keep_free(a->keep);
+    avow_verifier_settings_done(&a->s);
+    (void)pthread_cond_destroy(&a->room);
+    (void)pthread_mutex_destroy(&a->lock);
+    free(a);
+}
+
+void avow_azure_stats(struct avow_azure *a, struct avow_azure_stats *out)
+{
+    (void)pthread_mutex_lock(&a->lock);
+    *out = a->stats;
+    (void)pthread_mutex_unlock(&a->lock);
+}
+
+static void count(struct avow_azure *a, uint64_t *counter, uint64_t n)
+{
+    (void)pthread_mutex_lock(&a->lock);
+    *counter += n;
+    (void)pthread_mutex_unlock(&a->lock);
+}
+
+static void enter(struct avow_azure *a)
+{
+    (void)pthread_mutex_lock(&a->lock);
+    while (a->under_way >= AVOW_AZURE_PARALLEL) /* each of those has a deadline */
+        (void)pthread_cond_wait(&a->room, &a->lock);
+    a->under_way++;
+    (void)pthread_mutex_unlock(&a->lock);
+}
+
+static void leave(struct avow_azure *a)
+{
+    (void)pthread_mutex_lock(&a->lock);
+    a->under_way--;
+    (void)pthread_cond_signal(&a->room);
+    (void)pthread_mutex_unlock(&a->lock);
+}
+
+/* ---- asking ---- */
+
+static double now_s(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+static int send_request(struct avow_azure *a, const char *url, struct avow_bytes body,
+                        struct avow_http_reply *reply, struct avow_error *err)
+{
+    static const char *const headers[] = { "Content-Type: application/json",
+                                           "Accept: application/json", NULL };
+    const struct avow_http_request rq = {
+        .url = url,
+        .headers = body.data ? headers : headers + 1,
+        .body = body,
+        .ca_file = a->s.ca,
+        .body_max = REPLY_MAX,
+        .stop_fd = a->stop_fd,
+    };
+    struct avow_retry retry = { .backoff = AVOW_BACKOFF_DEFAULT,
+                                .deadline_ms = AVOW_AZURE_DEADLINE_MS };
+    int rc = 0;
+
+    retry.backoff.tries = AVOW_AZURE_TRIES;
+    rc = avow_http_retry(&rq, &retry, reply, err);
+    count(a, &a->stats.requests, retry.n_tries);
+    if (rc == 0 && reply->status == 429)
+        count(a, &a->stats.throttled, 1);
+    return rc;
+}
+
+/* What a code of the service means to somebody who runs jobs. */
+static const char *explain(const char *code)
+{
+    static const struct {
+        const char *code, *means;
+    } known[] = {
+        { "PolicyEvaluationError", "the attestation provider's own policy denies this evidence" },
+        { "PolicyParsingError", "the attestation provider's policy is broken: its owner must act" },
+        { "InvalidParameter", "the service does not take the evidence or its certificates" },
+        { "InvalidOperation", "the attestation provider does not offer this" },
+        { "Unauthorized", "the attestation provider wants a sign-in, which attesting does not need"
+                          " at Microsoft's: check the url" },
+    };
+
+    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
+        if (strcmp(code, known[i].code) == 0)
+            return known[i].means;
+    return "";
+}
+
+/* The service's code and message; both "" if the body is not its error. */
+static void read_error(const struct avow_http_reply *r, char code[64],
+                       char message[MESSAGE_MAX + 1])
+{
+    avow_autojson json_t *doc = NULL;
+    const json_t *e = NULL;
+    const char *text = NULL;
+
+    code[0] = message[0] = 0;
+    if (avow_json_parse(avow_buf_view(&r->body), &doc, NULL) < 0)
+        return;
+    e = json_object_get(doc, "error");
+    text = json_string_value(json_object_get(e, "code"));
+    (void)snprintf(code, 64, "%s", text ? text : "");
+    text = json_string_value(json_object_get(e, "message"));
+    (void)snprintf(message, MESSAGE_MAX + 1, "%s", text ? text : "");
+    avow_printable(code);
+    avow_printable(message);
+}
+
+/* A reply that is no token. 0: the service refused, and @v says so. */
+static int refused(struct avow_azure *a, const struct avow_http_reply *r, struct avow_verdict *v,
+                   struct avow_error *err)
+{
+    char code[64], message[MESSAGE_MAX + 1];
+
+    read_error(r, code, message);
+    if (r->status == 429 || avow_http_transient(r->status)) {
+        count(a, &a->stats.failed, 1);
+        return AVOW_FAIL(err, BUSY, "%s: HTTP %ld %s", a->s.url, r->status, code);
+    }
+    if (r->status < 400 || r->status >= 500 || !*code) {
+        count(a, &a->stats.failed, 1);
+        return AVOW_FAIL(err, PROTOCOL, "%s: HTTP %ld where a token was expected", a->s.url,
+                         r->status);
+    }
+    count(a, &a->stats.denied, 1);
+    avow_verdict_add(v, "service", false, "%s says %s%s%s%s%s%s", a->s.url, code,
+                     *message ? ": " : "", message, *explain(code) ? " (" : "", explain(code),
+                     *explain(code) ? ")" : "");
+    return 0;
+}
+
+static bool is_api_error(const struct avow_http_reply *r)
+{
+    char code[64], message[MESSAGE_MAX + 1];
+
+    if (r->status != 400 && r->status != 404)
+        return false;
+    read_error(r, code, message);
+    return strcmp(code, "UnsupportedApiVersionValue") == 0 ||
+           strcmp(code, "UnsupportedApiVersion") == 0 || strstr(message, "api-version") != NULL;
+}
+
+static int post(struct avow_azure *a, enum avow_maa_type type, bool old, struct avow_bytes body,
+                struct avow_http_reply *reply, struct avow_error *err)
+{
+    const char *api = !old                        ? AVOW_AZURE_API
+                      : type == AVOW_MAA_SEVSNPVM ? AVOW_AZURE_API_SNP_BEFORE
+                                                  : AVOW_AZURE_API_TDX_BEFORE;
+    char url[URL_MAX_BYTES];
+
+    (void)snprintf(url, sizeof url, "%s/attest/%s?api-version=%s", a->s.url,
+                   avow_maa_type_path(type), api);
+    return send_request(a, url, body, reply, err);
+}
+
+/* The version that the documentation names first; what a service does not know is tried once. */
+static int ask(struct avow_azure *a, enum avow_maa_type type, struct avow_bytes body,
+               struct avow_http_reply *reply, struct avow_error *err)
+{
+    bool *old = &a->old_api[type == AVOW_MAA_TDXVM];
+    bool is_old = false;
+
+    (void)pthread_mutex_lock(&a->lock);
+    is_old = *old;
+    (void)pthread_mutex_unlock(&a->lock);
+    AVOW_TRY(post(a, type, is_old, body, reply, err));
+    if (is_old || !is_api_error(reply))
+        return 0;
+    avow_http_reply_done(reply);
+    AVOW_TRY(post(a, type, true, body, reply, err));
+    if (reply->status == 200) {
+        (void)pthread_mutex_lock(&a->lock);
+        *old = true;
+        (void)pthread_mutex_unlock(&a->lock);
+    }
+    return 0;
+}
+
+static int read_token(const struct avow_azure *a, const struct avow_http_reply *r,
+                      struct avow_buf *token, struct avow_error *err)
+{
+    avow_autojson json_t *doc = NULL;
+    const char *text = NULL;
+
+    if (avow_json_parse(avow_buf_view(&r->body), &doc, NULL) == 0)
+        text = json_string_value(json_object_get(doc, "token"));
+    if (!text || !*text)
+        return AVOW_FAIL(err, PROTOCOL, "%s: the answer holds no token", a->s.url);
+    return avow_buf_put_str(token, text) < 0 ? avow_buf_ok(token, err) : 0;
+}
+
+/* A token for @b. Empty, and 0: the service refused, and @v says why. */
+static int get_token(struct avow_azure *a, const struct avow_judge_in *in,
+                     const struct avow_bundle *b, struct avow_buf *token, struct avow_verdict *v,
+                     struct avow_error *err)
+{
+    avow_auto(avow_buf_done) struct avow_buf body = AVOW_BUF(AVOW_MAA_REQUEST_MAX);
+    avow_auto(avow_http_reply_done) struct avow_http_reply reply = { 0 };
+    bool azure = avow_tee_is_azure(b->tee);
+    enum avow_maa_type type = AVOW_MAA_NONE;
+    double began = now_s();
+    int rc = avow_maa_request_build(b, azure ? AVOW_BYTES(NULL, 0) : in->statement, true, NULL,
+                                    &type, &body, err);
+
+    AVOW_TRY(rc);
+    enter(a);
+    rc = ask(a, type, avow_buf_view(&body), &reply, err);
+    leave(a);
+    (void)pthread_mutex_lock(&a->lock);
+    a->stats.seconds += now_s() - began;
+    a->stats.failed += rc < 0;
+    a->stats.tokens += rc == 0 && reply.status == 200;
+    (void)pthread_mutex_unlock(&a->lock);
+    AVOW_TRY(rc);
+    return reply.status == 200 ? read_token(a, &reply, token, err) : refused(a, &reply, v, err);
+}
+
+/* ---- keys ---- */
+
+/* The keys of @issuer, which is one of those that are pinned. */
+static int fetch_keys(struct avow_azure *a, const char *issuer, int64_t now, struct avow_error *err)
+{
+    avow_auto(avow_http_reply_done) struct avow_http_reply reply = { 0 };
+    char url[URL_MAX_BYTES];
+
+    (void)snprintf(url, sizeof url, "%s/certs", issuer);
+    count(a, &a->stats.key_fetches, 1);
+    AVOW_TRY(send_request(a, url, AVOW_BYTES(NULL, 0), &reply, err));
+    if (reply.status != 200)
+        return AVOW_FAIL(err, PROTOCOL, "%s: HTTP %ld where keys were expected", url, reply.status);
+    return keep_keys_put(a->keep, issuer, avow_buf_view(&reply.body), now, err);
+}
+
+/* Keys of each issuer, parsed; NULL where none are at hand. */
+struct keyring {
+    struct avow_maa_keys keys[AVOW_ISSUERS_MAX];
+    struct avow_maa_issuer issuers[AVOW_ISSUERS_MAX];
+    int64_t fetched[AVOW_ISSUERS_MAX]; /* 0: never */
+};
+
+static int read_keys(struct avow_azure *a, size_t i, struct keyring *k, struct avow_error *err)
+{
+    avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(KEEP_KEYS_MAX);
+    int rc = keep_keys_get(a->keep, a->s.issuers[i], &text, &k->fetched[i]);
+
+    k->issuers[i] = (struct avow_maa_issuer){ .url = a->s.issuers[i] };
+    if (rc == -AVOW_E_NOTFOUND)
+        return 0;
+    if (rc < 0)
+        return AVOW_FAIL_CODE(err, rc, "out of memory");
+    rc = avow_maa_keys_parse(avow_buf_view(&text), &k->keys[i], err);
+    if (rc < 0) {
+        (void)avow_error_prefix(err, "%s/certs", a->s.issuers[i]);
+        return rc;
+    }
+    k->issuers[i].keys = &k->keys[i];
+    return 0;
+}
+
+static int read_keyring(struct avow_azure *a, struct keyring *k, struct avow_error *err)
+{
+    memset(k, 0, sizeof *k);
+    for (size_t i = 0; i < a->s.n_issuers; i++)
+        AVOW_TRY(read_keys(a, i, k, err));
+    return 0;
+}
+
+/* ---- judging ---- */
+
+struct asking {
+    struct avow_azure *a;
+    const struct avow_judge_in *in;
+    const struct avow_bundle *b;
+    const struct avow_claims *tpm;
+    struct keyring keyring;
+    struct avow_verdict verdict; /* of the token */
+    struct avow_claims claims;
+};
+
+static int appraise(struct asking *q, struct avow_bytes token, struct avow_maa_token_info *info,
+                    struct avow_error *err)
+{
+    const struct avow_judge_in *in = q->in;
+    struct avow_policy_pins pins = avow_policy_pins(in->policy, q->b->tee, in->member);
+    const struct avow_maa_token_in want = {
+        .token = token,
+        .issuers = q->keyring.issuers,
+        .n_issuers = q->a->s.n_issuers,
+        .type = avow_maa_type_of(q->b->tee),
+        .now = in->now,
+        .skew_s = AVOW_AZURE_SKEW_S,
+        .max_age_s = q->a->s.max_age_s,
+        .statement = in->statement,
+        .local = q->tpm,
+        .any_paravisor = pins.measurement, /* else Microsoft's word is wanted */
+        .policy = in->policy,
+        .member = in->member,
+    };
+
+    return avow_maa_token_appraise(&want, info, &q->claims, &q->verdict, err);
+}
+
+/* An unknown key: its issuer may have a new one. Asked for again now and then, not by every token
+ * that names one. */
+static int appraise_with_keys(struct asking *q, struct avow_bytes token, struct avow_error *err)
+{
+    struct avow_maa_token_info info = { 0 };
+    int64_t now = (int64_t)time(NULL);
+
+    AVOW_TRY(read_keyring(q->a, &q->keyring, err));
+    AVOW_TRY(appraise(q, token, &info, err));
+    if (!info.want_keys || info.issuer >= q->a->s.n_issuers)
+        return 0;
+    if (q->keyring.fetched[info.issuer] &&
+        now - q->keyring.fetched[info.issuer] < AVOW_AZURE_REFETCH_S)
+        return 0;
+    AVOW_TRY(fetch_keys(q->a, q->a->s.issuers[info.issuer], now, err));
+    AVOW_TRY(read_keyring(q->a, &q->keyring, err));
+    return appraise(q, token, &info, err);
+}
+
+/* What a token is about: the evidence, the statement, and of whom it was asked. */
+static int digest_of(const struct asking *q, uint8_t out[32], struct avow_error *err)
+{
+    avow_auto(avow_buf_done) struct avow_buf all = AVOW_BUF(AVOW_BUNDLE_MAX);
+
+    avow_buf_put_str(&all, q->a->s.url);
+    avow_buf_put_u32be(&all, (uint32_t)q->b->evidence.len);
+    avow_buf_put_bytes(&all, q->b->evidence);
+    avow_buf_put_u32be(&all, (uint32_t)q->b->hcl.len);
+    avow_buf_put_bytes(&all, q->b->hcl);
+    avow_buf_put_bytes(&all, q->in->statement);
+    AVOW_TRY(avow_buf_ok(&all, err));
+    return avow_sha256(avow_buf_view(&all), out) < 0 ? AVOW_FAIL(err, CRYPTO, "SHA-256 failed") : 0;
+}
+
+/* A token that is kept counts while the whole checklist holds; else a new one is asked for. */
+static int judge_token(struct asking *q, struct avow_verdict *v, struct avow_error *err)
+{
+    avow_auto(avow_buf_done) struct avow_buf token = AVOW_BUF(TOKEN_MAX);
+    uint8_t digest[32];
+
+    AVOW_TRY(digest_of(q, digest, err));
+    if (keep_token_get(q->a->keep, digest, &token)) {
+        AVOW_TRY(appraise_with_keys(q, avow_buf_view(&token), err));
+        if (avow_verdict_accepts(&q->verdict)) {
+            count(q->a, &q->a->stats.reused, 1);
+            return 0;
+        }
+        keep_token_drop(q->a->keep, digest);
+        avow_buf_reset(&token);
+    }
+    AVOW_TRY(get_token(q->a, q->in, q->b, &token, v, err));
+    if (!token.len)
+        return 0;
+    AVOW_TRY(appraise_with_keys(q, avow_buf_view(&token), err));
+    if (avow_verdict_accepts(&q->verdict))
+        keep_token_put(q->a->keep, digest, avow_buf_view(&token));
+    return 0;
+}
+
+static void asking_free(struct asking *q)
+{
+    free(q);
+}
+AVOW_DEFINE_CLEANUP(asking, struct asking, asking_free)
+
+int avow_azure_judge(struct avow_azure *a, const struct avow_judge_in *in,
+                     const struct avow_bundle *b, const struct avow_claims *tpm,
+                     struct avow_claims *claims, struct avow_verdict *v, struct avow_error *err)
+{
+    avow_auto(avow_cleanup_asking) struct asking *q = calloc(1, sizeof *q);
+    bool same = avow_bytes_equal(in->statement, b->statement);
+
+    if (!q)
+        return AVOW_FAIL(err, NOMEM, "out of memory");
+    *q = (struct asking){ .a = a, .in = in, .b = b, .tpm = tpm };
+    if (!avow_verdict_add(v, "statement", same && in->statement.len, "%s",
+                          same ? "the evidence is about what was asked (nonce, keys, role)"
+                               : "the evidence is about another statement (nonce, keys or role)"))
+        return 0;
+    if (!avow_verdict_add(v, "tee", in->expect_tee == AVOW_TEE_NONE || in->expect_tee == b->tee,
+                          "%s evidence", avow_tee_name(b->tee)))
+        return 0;
+    AVOW_TRY(judge_token(q, v, err));
+    for (uint32_t i = 0; i < q->verdict.n_reasons; i++) {
+        const struct avow_reason *r = &q->verdict.reasons[i];
+
+        avow_verdict_from(v, "%s", r->source);
+        if (r->ran)
+            avow_verdict_add(v, r->code, r->passed, "%s", r->text);
+        else
+            avow_verdict_missing(v, r->code, "%s", r->text);
+    }
+    avow_verdict_from(v, "%s", "");
+    v->simulated = v->simulated || q->verdict.simulated || q->claims.simulated;
+    if (in->minimum && q->claims.authentic)
+        avow_judge_minimum(in, &q->claims, v);
+    *claims = q->claims;
+    return 0;
+}

@@ -1,0 +1,61 @@
+/*
+ * A client of Azure Attestation's API: of Microsoft's service, and of avow-verifier, which speaks
+ * the same. Sends evidence, gets a token, believes it only after the whole relying-party checklist
+ * (maa/token.h), and gives its claims. Tokens and keys are kept while they hold. Any thread; so
+ * many requests at a time, others wait. docs/formats/maa.md.
+ */
+#ifndef AVOW_VERIFIER_AZURE_H
+#define AVOW_VERIFIER_AZURE_H
+
+#include "attest/attest.h"
+#include "verifier/settings.h"
+
+#define AVOW_AZURE_PARALLEL 8         /* requests under way */
+#define AVOW_AZURE_TOKENS_MAX 1024    /* kept; the oldest goes */
+#define AVOW_AZURE_DEADLINE_MS 30000u /* one token with its retries */
+#define AVOW_AZURE_TRIES 5u           /* of one request */
+#define AVOW_AZURE_REFETCH_S 60       /* between two looks at an issuer's keys for an unknown one */
+#define AVOW_AZURE_KEYS_LIFE_S 86400  /* keys are looked at anew once a day */
+#define AVOW_AZURE_SKEW_S 120         /* clocks may differ */
+#define AVOW_AZURE_API "2025-06-01"
+#define AVOW_AZURE_API_SNP_BEFORE "2022-08-01"
+#define AVOW_AZURE_API_TDX_BEFORE "2023-04-01-preview"
+
+struct avow_azure; /* opaque, owned */
+
+/* Since it was made. */
+struct avow_azure_stats {
+    uint64_t requests;  /* sent, retries included */
+    uint64_t tokens;    /* got */
+    uint64_t reused;    /* judged by a token that was kept */
+    uint64_t throttled; /* answered 429 */
+    uint64_t denied;    /* the service refused the evidence (4xx) */
+    uint64_t failed;    /* no answer for good: network, time, 5xx */
+    uint64_t key_fetches;
+    double seconds; /* in requests for tokens */
+};
+
+/* @s is copied. @stop_fd: net/http.h. -AVOW_E_NOMEM. */
+AVOW_MUST_USE int avow_azure_new(const struct avow_verifier_settings *s, int stop_fd,
+                                 struct avow_azure **out, struct avow_error *err);
+void avow_azure_free(struct avow_azure *a);
+AVOW_DEFINE_CLEANUP(azure, struct avow_azure, avow_azure_free)
+void avow_azure_stats(struct avow_azure *a, struct avow_azure_stats *out);
+
+/*
+ * Have @b judged by the service, bound to @in->statement (required), and by the policies of @in as
+ * avow_judge_bundle does; @in->anchors and ->cache are not looked at, for whom the service believes
+ * is its own affair. Adds reasons to @v and does not conclude it; @claims gets what the token says.
+ * @tpm: claims of @b as they were verified here, for its TPM quote, which the service does not see:
+ * on Azure's VMs the token must name the very key that made it; or NULL. 0 whenever the service
+ * answered, its refusal and a token that is not believed included. Negative only if it could not be
+ * asked, or nothing can be concluded: -AVOW_E_NETWORK, -AVOW_E_TIMEOUT, -AVOW_E_UNTRUSTED (its TLS
+ * certificate), -AVOW_E_BUSY, -AVOW_E_PROTOCOL, -AVOW_E_MISSING (what a request needs is not in
+ * @b), -AVOW_E_CANCELLED, -AVOW_E_NOMEM, -AVOW_E_CRYPTO.
+ */
+AVOW_MUST_USE int avow_azure_judge(struct avow_azure *a, const struct avow_judge_in *in,
+                                   const struct avow_bundle *b, const struct avow_claims *tpm,
+                                   struct avow_claims *claims, struct avow_verdict *v,
+                                   struct avow_error *err);
+
+#endif
