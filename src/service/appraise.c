@@ -8,8 +8,6 @@
 #include "maa/claims.h"
 #include "maa/verify.h"
 
-#define CACHE_ENTRIES 512u
-
 /* What is made on the way; big, so not on a worker's stack. */
 struct state {
     struct avow_maa_request rq;
@@ -52,33 +50,6 @@ static int broken(struct appraisal *a, const struct avow_error *err)
     return answer(a, 500, "InternalServerError", "%s", err->text);
 }
 
-/* ---- caches ---- */
-
-static struct avow_verify_cache *take_cache(struct caches *c)
-{
-    struct avow_verify_cache *cache = NULL;
-
-    pthread_mutex_lock(&c->lock);
-    if (c->n)
-        cache = c->list[--c->n];
-    pthread_mutex_unlock(&c->lock);
-    if (!cache && avow_verify_cache_new(CACHE_ENTRIES, &cache, NULL) < 0)
-        return NULL; /* it goes without, too */
-    return cache;
-}
-
-static void give_cache(struct caches *c, struct avow_verify_cache *cache)
-{
-    pthread_mutex_lock(&c->lock);
-    if (cache && c->n < AVOW_WORKERS_THREADS_MAX) {
-        c->list[c->n++] = cache;
-        cache = NULL;
-    }
-    pthread_mutex_unlock(&c->lock);
-    if (cache)
-        avow_verify_cache_free(cache);
-}
-
 /* ---- steps ---- */
 
 static int read_request(struct appraisal *a, struct state *s)
@@ -91,8 +62,6 @@ static int read_request(struct appraisal *a, struct state *s)
     if (avow_sha256(s->rq.bundle.evidence, digest) < 0)
         return answer(a, 500, "InternalServerError", "SHA-256 failed");
     avow_hex(AVOW_BYTES_OF(digest), s->evidence);
-    if (a->basis->store && avow_store_complete(a->basis->store, a->now, &s->rq.bundle, &err) < 0)
-        return broken(a, &err);
     return 0;
 }
 
@@ -113,13 +82,24 @@ static int not_authentic(struct appraisal *a, const struct avow_claims *c)
                   missing ? missing->code : "the evidence", missing ? missing->text : "");
 }
 
+static int verify_with(struct appraisal *a, struct state *s, struct avow_kit *kit,
+                       struct avow_error *err)
+{
+    const struct basis *b = a->basis;
+
+    if (b->store)
+        AVOW_TRY(avow_kit_complete(kit, b->store, b->serial, a->now, &s->rq.bundle, err));
+    return avow_maa_verify(&s->rq, &b->anchors, a->now, kit->cache, &s->claims, err);
+}
+
 static int verify(struct appraisal *a, struct state *s)
 {
-    struct avow_verify_cache *cache = take_cache(a->caches);
+    struct avow_kit *kit = avow_kits_take(a->kits);
     struct avow_error err = { 0 };
-    int rc = avow_maa_verify(&s->rq, &a->basis->anchors, a->now, cache, &s->claims, &err);
+    int rc = kit ? verify_with(a, s, kit, &err) : AVOW_FAIL(&err, NOMEM, "out of memory");
 
-    give_cache(a->caches, cache);
+    if (kit)
+        avow_kits_give(a->kits, kit);
     if (rc < 0)
         return broken(a, &err);
     if (!s->claims.authentic)

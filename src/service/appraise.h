@@ -23,7 +23,7 @@ struct appraisal {
     const char *issuer; /* outlive it, as do those below */
     struct avow_audit *audit;
     struct avow_nonces *nonces;
-    struct caches *caches;
+    struct avow_kits *kits;
     struct basis *basis;                /* referenced */
     struct avow_generation *generation; /* referenced */
     struct avow_service_policy *policy; /* referenced */

@@ -125,7 +125,7 @@ static struct waiting *waiting_new(struct avow_verifier *v, struct avow_request 
                             .issuer = v->issuer,
                             .audit = v->audit,
                             .nonces = v->nonces,
-                            .caches = &v->caches,
+                            .kits = &v->kits,
                             .basis = basis_ref(v->basis),
                             .policy = avow_service_policy_ref(avow_policies_get(v->policies, type)),
                             .generation = avow_generation_ref(avow_keys_current(v->keys)) };

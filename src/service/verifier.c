@@ -102,6 +102,7 @@ static int open_basis(const struct avow_settings *s, struct basis **out, struct 
     if (!b)
         return AVOW_FAIL(err, NOMEM, "out of memory");
     b->refs = 1;
+    b->serial = avow_now_ns();
     AVOW_TRY(avow_settings_anchors(s, &b->anchors, err));
     AVOW_TRY(avow_settings_path(s, "collateral.db", &path, err));
     if (s->collateral || access(path, F_OK) == 0)
@@ -252,7 +253,7 @@ int avow_verifier_new(struct event_base *base, const struct avow_settings *setti
 
     if (!v)
         return AVOW_FAIL(err, NOMEM, "out of memory");
-    pthread_mutex_init(&v->caches.lock, NULL);
+    avow_kits_init(&v->kits);
     v->base = base;
     v->settings = settings;
     v->lock = -1;
@@ -282,9 +283,7 @@ void avow_verifier_free(struct avow_verifier *v)
     avow_metrics_free(v->metrics);
     basis_unref(v->basis);
     json_decref(v->jwks);
-    for (size_t i = 0; i < v->caches.n; i++)
-        avow_verify_cache_free(v->caches.list[i]);
-    pthread_mutex_destroy(&v->caches.lock);
+    avow_kits_done(&v->kits);
     free(v->admins);
     free(v->issuer);
     free(v->address);

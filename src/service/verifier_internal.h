@@ -2,20 +2,17 @@
 #ifndef AVOW_SERVICE_VERIFIER_INTERNAL_H
 #define AVOW_SERVICE_VERIFIER_INTERNAL_H
 
-#include <pthread.h>
-
 #include "obs/metrics.h"
 #include "serve/quiet.h"
 #include "serve/workers.h"
 #include "service/audit.h"
 #include "service/keys.h"
+#include "service/kit.h"
 #include "service/nonces.h"
 #include "service/policies.h"
 #include "service/server.h"
 #include "service/throttle.h"
 #include "service/verifier.h"
-#include "store/store.h"
-#include "verify/cache.h"
 
 #define VERIFIER_BUILD "avow " AVOW_VERSION
 
@@ -24,13 +21,7 @@ struct basis {
     unsigned refs;
     struct avow_anchors anchors;
     struct avow_store *store; /* or NULL */
-};
-
-/* What earlier verifications read, one for each that is under way. */
-struct caches {
-    pthread_mutex_t lock; /* protects all below */
-    size_t n;             /* at rest */
-    struct avow_verify_cache *list[AVOW_WORKERS_THREADS_MAX];
+    uint64_t serial;          /* of this opening of it */
 };
 
 struct avow_verifier {
@@ -47,7 +38,7 @@ struct avow_verifier {
     struct avow_workers *workers;
     struct avow_server *server;
     struct basis *basis;
-    struct caches caches;
+    struct avow_kits kits;
     struct avow_clients *admins;
     json_t *jwks;       /* what /certs answers */
     struct event *tick; /* once a minute */
