@@ -55,7 +55,7 @@ static int attest(const struct avow_settings *s, const struct basis *basis,
 
 int rotation_attest(struct avow_verifier *v, struct avow_error *err)
 {
-    return attest(v->settings, v->basis, avow_keys_current(v->keys), err);
+    return attest(&v->device, v->basis, avow_keys_current(v->keys), err);
 }
 
 int rotation_publish(struct avow_verifier *v, struct avow_error *err)
@@ -75,7 +75,7 @@ static void make(void *ctx)
 
     m->rc = avow_generation_new(m->issuer, verifier_now(), &m->made, &m->err);
     if (m->rc == 0)
-        m->rc = attest(m->v->settings, m->basis, m->made, &m->err);
+        m->rc = attest(&m->v->device, m->basis, m->made, &m->err);
 }
 
 static int adopt(struct making *m, struct avow_error *err)

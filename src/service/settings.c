@@ -241,6 +241,25 @@ int avow_settings_load(const char *path, struct avow_settings *out, struct avow_
     return 0;
 }
 
+int avow_settings_device(const struct avow_settings *s, struct avow_settings *out,
+                         struct avow_error *err)
+{
+    const struct {
+        const char *from;
+        char **to;
+    } texts[] = { { s->tee_kind, &out->tee_kind },
+                  { s->tee_dir, &out->tee_dir },
+                  { s->tee_qgs, &out->tee_qgs },
+                  { s->tee_tcti, &out->tee_tcti } };
+
+    out->tee_privilege_level = s->tee_privilege_level;
+    out->tee_fresh = s->tee_fresh;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
+        if (texts[i].from)
+            AVOW_TRY(avow_settings_set(texts[i].to, texts[i].from, err));
+    return 0;
+}
+
 int avow_settings_path(const struct avow_settings *s, const char *name, char **out,
                        struct avow_error *err)
 {

@@ -47,6 +47,9 @@ AVOW_MUST_USE int avow_settings_load(const char *path, struct avow_settings *out
 void avow_settings_done(struct avow_settings *s);
 /* Replace a text by a copy of @value. */
 AVOW_MUST_USE int avow_settings_set(char **text, const char *value, struct avow_error *err);
+/* Into @out, zeroed: what @s says of the device, and nothing else. */
+AVOW_MUST_USE int avow_settings_device(const struct avow_settings *s, struct avow_settings *out,
+                                       struct avow_error *err);
 /* @name inside the state folder: free() it. */
 AVOW_MUST_USE int avow_settings_path(const struct avow_settings *s, const char *name, char **out,
                                      struct avow_error *err);

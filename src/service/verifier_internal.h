@@ -26,6 +26,7 @@ struct basis {
 
 struct avow_verifier {
     const struct avow_settings *settings;
+    struct avow_settings device; /* what it was started with; workers read it */
     struct event_base *base;
     int lock; /* on the state folder */
     char *issuer, *address, *tls_cert, *tls_key;
