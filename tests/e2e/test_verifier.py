@@ -288,7 +288,8 @@ class Many(VerifierTest):
         for _ in range(4):
             all_of(10)
         grown = self.verifier.memory() - warm
-        self.assertLess(grown, 4096, f"{grown} KiB more after 2560 requests")
+        # with a sanitizer each allocation has room around it, and threads keep more of them
+        self.assertLess(grown, 32768 if sanitized() else 4096, f"{grown} KiB more after 2560 requests")
         self.assertEqual(self.verifier.metric('avow_attestations_total{result="token"}'), 64 * 48)
         self.assertEqual(self.verifier.audit().returncode, 0)
 
