@@ -27,18 +27,6 @@ AVOW_DEFINE_CLEANUP(asn1_integer, ASN1_INTEGER, ASN1_INTEGER_free)
 AVOW_DEFINE_CLEANUP(asn1_time, ASN1_TIME, ASN1_TIME_free)
 AVOW_DEFINE_CLEANUP(bignum, BIGNUM, BN_free)
 
-/* OpenSSL's error queue is thread-local and sticky: say its newest entry and leave it empty. */
-static int crypto_failed(struct avow_error *err, const char *what)
-{
-    char text[160] = "no reason given";
-    unsigned long e = ERR_peek_last_error();
-
-    if (e)
-        ERR_error_string_n(e, text, sizeof text);
-    ERR_clear_error();
-    return AVOW_FAIL(err, CRYPTO, "%s: %s", what, text);
-}
-
 /* Certificates */
 
 /* A context ready to sign a certificate or CRL in the profile of the issuer's key. */
@@ -215,12 +203,12 @@ int avow_cert_make(const struct avow_cert_spec *spec, const struct avow_signer *
     if (issuer.len)
         AVOW_TRY(parse_issuer(issuer, &parent, err));
     if (!x || fill_cert(x, parent ? parent : x, spec, subject) < 0)
-        return crypto_failed(err, "filling a certificate");
+        return signer_failed(err, "filling a certificate");
     if (sign_init(issuer_key, ctx) < 0 || X509_sign_ctx(x, ctx) <= 0)
-        return crypto_failed(err, "signing a certificate");
+        return signer_failed(err, "signing a certificate");
     n = i2d_X509(x, &der);
     if (n <= 0)
-        return crypto_failed(err, "encoding a certificate");
+        return signer_failed(err, "encoding a certificate");
     avow_buf_put(out, der, (size_t)n);
     OPENSSL_free(der);
     return avow_buf_ok(out, err);
@@ -280,16 +268,16 @@ int avow_crl_make(struct avow_bytes issuer, const struct avow_signer *issuer_key
     ERR_clear_error();
     AVOW_TRY(parse_issuer(issuer, &parent, err));
     if (!crl || fill_crl(crl, parent, this_update, next_update) < 0 || add_crl_aki(crl, parent) < 0)
-        return crypto_failed(err, "filling a CRL");
+        return signer_failed(err, "filling a CRL");
     for (size_t i = 0; i < n_serials; i++)
         if (add_revoked(crl, serials[i], X509_CRL_get0_lastUpdate(crl)) < 0)
-            return crypto_failed(err, "filling a CRL");
+            return signer_failed(err, "filling a CRL");
     if (X509_CRL_sort(crl) != 1 || sign_init(issuer_key, ctx) < 0 ||
         X509_CRL_sign_ctx(crl, ctx) <= 0)
-        return crypto_failed(err, "signing a CRL");
+        return signer_failed(err, "signing a CRL");
     n = i2d_X509_CRL(crl, &der);
     if (n <= 0)
-        return crypto_failed(err, "encoding a CRL");
+        return signer_failed(err, "encoding a CRL");
     avow_buf_put(out, der, (size_t)n);
     OPENSSL_free(der);
     return avow_buf_ok(out, err);

@@ -35,6 +35,14 @@ static bool rsa_acceptable(struct avow_bytes n, struct avow_bytes e)
            (n.data[n.len - 1] & 1) && avow_bytes_equal(e, AVOW_BYTES_OF(f4));
 }
 
+int avow_rsa_key_check(struct avow_bytes n, struct avow_bytes e, struct avow_error *err)
+{
+    if (rsa_acceptable(n, e))
+        return 0;
+    return AVOW_FAIL(err, FORMAT,
+                     "RSA key of %zu bytes: 2048 to 4096 bits and e = 65537 are wanted", n.len);
+}
+
 int avow_rsa_key_new(struct avow_bytes n, struct avow_bytes e, EVP_PKEY **out,
                      struct avow_error *err)
 {
@@ -44,11 +52,7 @@ int avow_rsa_key_new(struct avow_bytes n, struct avow_bytes e, EVP_PKEY **out,
     avow_auto(avow_cleanup_bignum) BIGNUM *bn = NULL;
     avow_auto(avow_cleanup_bignum) BIGNUM *be = NULL;
 
-    if (!rsa_acceptable(n, e))
-        return AVOW_FAIL(err, FORMAT,
-                         "RSA key of %zu bytes: 2048 to 4096 bits and e = 65537 are "
-                         "wanted",
-                         n.len);
+    AVOW_TRY(avow_rsa_key_check(n, e, err));
     bn = BN_bin2bn(n.data, (int)n.len, NULL);
     be = BN_bin2bn(e.data, (int)e.len, NULL);
     ctx = EVP_PKEY_CTX_new_from_name(NULL, "RSA", NULL);

@@ -10,6 +10,9 @@
 #include "crypto/x509.h"
 #include "crypto/x509_read.h"
 
+/* What avow_rsa_key_new wants of the numbers. -AVOW_E_FORMAT. */
+AVOW_MUST_USE int avow_rsa_key_check(struct avow_bytes n, struct avow_bytes e,
+                                     struct avow_error *err);
 /* An RSA key of 2048 to 4096 bits and e = 65537 (AVOW_RSA_BYTES_MIN, _MAX). @n, @e: big-endian,
  * without leading zero. -AVOW_E_FORMAT, -AVOW_E_CRYPTO. */
 AVOW_MUST_USE int avow_rsa_key_new(struct avow_bytes n, struct avow_bytes e, EVP_PKEY **out,

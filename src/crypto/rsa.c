@@ -25,22 +25,6 @@ static int crypto_failed(struct avow_error *err, const char *what)
     return AVOW_FAIL(err, CRYPTO, "%s", what);
 }
 
-static bool acceptable(struct avow_bytes n, struct avow_bytes e)
-{
-    return n.len >= AVOW_RSA_BYTES_MIN && n.len <= AVOW_RSA_BYTES_MAX && (n.data[0] & 0x80) &&
-           (n.data[n.len - 1] & 1) && avow_bytes_equal(e, AVOW_BYTES_OF(f4));
-}
-
-static int check_key(struct avow_bytes n, struct avow_bytes e, struct avow_error *err)
-{
-    if (!acceptable(n, e))
-        return AVOW_FAIL(err, FORMAT,
-                         "RSA key of %zu bytes: 2048 to 4096 bits and e = 65537 are "
-                         "wanted",
-                         n.len);
-    return 0;
-}
-
 int avow_rsa_verify_sha256(struct avow_bytes n, struct avow_bytes e, struct avow_bytes msg,
                            struct avow_bytes sig, struct avow_error *err)
 {
@@ -80,7 +64,7 @@ struct avow_bytes avow_rsa_e(void)
 int avow_rsa_key_set(struct avow_rsa_key *out, struct avow_bytes n, struct avow_bytes e,
                      struct avow_error *err)
 {
-    AVOW_TRY(check_key(n, e, err));
+    AVOW_TRY(avow_rsa_key_check(n, e, err));
     *out = (struct avow_rsa_key){ .len = n.len };
     memcpy(out->n, n.data, n.len);
     return 0;

@@ -17,8 +17,7 @@ AVOW_DEFINE_CLEANUP(bignum, BIGNUM, BN_free)
 AVOW_DEFINE_CLEANUP(ecdsa_sig, ECDSA_SIG, ECDSA_SIG_free)
 AVOW_DEFINE_CLEANUP(bio, BIO, BIO_free_all)
 
-/* OpenSSL's error queue is thread-local and sticky: say its newest entry and leave it empty. */
-static int crypto_failed(struct avow_error *err, const char *what)
+int signer_failed(struct avow_error *err, const char *what)
 {
     char text[160] = "no reason given";
     unsigned long e = ERR_peek_last_error();
@@ -96,7 +95,7 @@ int avow_signer_new(enum avow_signer_kind kind, struct avow_signer **out, struct
         break;
     }
     if (!key)
-        return crypto_failed(err, "making a key");
+        return signer_failed(err, "making a key");
     return signer_wrap(&key, out, err);
 }
 
@@ -111,7 +110,7 @@ int avow_signer_from_pem(struct avow_bytes pem, struct avow_signer **out, struct
     ERR_clear_error();
     bio = BIO_new_mem_buf(pem.data, (int)pem.len);
     if (!bio)
-        return crypto_failed(err, "reading a private key");
+        return signer_failed(err, "reading a private key");
     /* "" as the pass phrase: an encrypted file must fail, not ask on the terminal */
     key = PEM_read_bio_PrivateKey(bio, NULL, NULL, (void *)(uintptr_t) "");
     if (!key) {
@@ -130,10 +129,10 @@ int avow_signer_to_pem(const struct avow_signer *s, struct avow_buf *out, struct
 
     ERR_clear_error();
     if (!bio || PEM_write_bio_PrivateKey(bio, s->key, NULL, NULL, 0, NULL, NULL) != 1)
-        return crypto_failed(err, "writing a private key");
+        return signer_failed(err, "writing a private key");
     n = BIO_get_mem_data(bio, &text);
     if (n <= 0)
-        return crypto_failed(err, "writing a private key");
+        return signer_failed(err, "writing a private key");
     avow_buf_put(out, text, (size_t)n);
     return avow_buf_ok(out, err);
 }
@@ -168,7 +167,7 @@ int avow_signer_xy(const struct avow_signer *s, enum avow_curve curve, uint8_t *
 
         if (EVP_PKEY_get_bn_param(s->key, names[i], &v) != 1 ||
             BN_bn2binpad(v, xy + i * half, half) != half)
-            return crypto_failed(err, "reading a public key");
+            return signer_failed(err, "reading a public key");
     }
     return 0;
 }
@@ -188,11 +187,11 @@ int avow_signer_ecdsa(const struct avow_signer *s, enum avow_curve curve, struct
     ERR_clear_error();
     if (!ctx || EVP_DigestSignInit(ctx, NULL, md, NULL, s->key) != 1 ||
         EVP_DigestSign(ctx, der, &n, msg.data, msg.len) != 1)
-        return crypto_failed(err, "ECDSA");
+        return signer_failed(err, "ECDSA");
     rs = d2i_ECDSA_SIG(NULL, &p, (long)n);
     if (!rs || BN_bn2binpad(ECDSA_SIG_get0_r(rs), sig, half) != half ||
         BN_bn2binpad(ECDSA_SIG_get0_s(rs), sig + half, half) != half)
-        return crypto_failed(err, "ECDSA");
+        return signer_failed(err, "ECDSA");
     return 0;
 }
 
@@ -226,7 +225,7 @@ int avow_signer_rs256(const struct avow_signer *s, struct avow_bytes msg, struct
     ERR_clear_error();
     if (!ctx || EVP_DigestSignInit(ctx, NULL, EVP_sha256(), NULL, s->key) != 1 ||
         EVP_DigestSign(ctx, sig, &n, msg.data, msg.len) != 1)
-        return crypto_failed(err, "RSA signature");
+        return signer_failed(err, "RSA signature");
     avow_buf_put(out, sig, n);
     return avow_buf_ok(out, err);
 }

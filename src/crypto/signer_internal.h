@@ -15,4 +15,8 @@ struct avow_signer {
 AVOW_MUST_USE int avow_rsa_key_read(const EVP_PKEY *key, struct avow_rsa_key *out,
                                     struct avow_error *err);
 
+/* -AVOW_E_CRYPTO with @what and the newest entry of OpenSSL's error queue, which is thread-local
+ * and sticky, and is empty afterwards. */
+int signer_failed(struct avow_error *err, const char *what);
+
 #endif

@@ -12,7 +12,6 @@
 #include "verifier/keep.h"
 
 #define URL_MAX_BYTES (AVOW_VERIFIER_URL_MAX + 128)
-#define TOKEN_MAX (64u << 10) /* bytes; Microsoft's have up to 7 KB */
 #define REPLY_MAX (256u << 10)
 #define MESSAGE_MAX 200 /* of what the service says that is shown */
 
@@ -391,7 +390,7 @@ static int digest_of(const struct asking *q, uint8_t out[32], struct avow_error 
 /* A token that is kept counts while the whole checklist holds; else a new one is asked for. */
 static int judge_token(struct asking *q, struct avow_verdict *v, struct avow_error *err)
 {
-    avow_auto(avow_buf_done) struct avow_buf token = AVOW_BUF(TOKEN_MAX);
+    avow_auto(avow_buf_done) struct avow_buf token = AVOW_BUF(AVOW_MAA_TOKEN_MAX);
     uint8_t digest[32];
 
     AVOW_TRY(digest_of(q, digest, err));
@@ -413,17 +412,11 @@ static int judge_token(struct asking *q, struct avow_verdict *v, struct avow_err
     return 0;
 }
 
-static void asking_free(struct asking *q)
-{
-    free(q);
-}
-AVOW_DEFINE_CLEANUP(asking, struct asking, asking_free)
-
 int avow_azure_judge(struct avow_azure *a, const struct avow_judge_in *in,
                      const struct avow_bundle *b, const struct avow_claims *tpm,
                      struct avow_claims *claims, struct avow_verdict *v, struct avow_error *err)
 {
-    avow_auto(avow_cleanup_asking) struct asking *q = calloc(1, sizeof *q);
+    avow_autofree struct asking *q = calloc(1, sizeof *q);
     bool same = avow_bytes_equal(in->statement, b->statement);
 
     if (!q)
