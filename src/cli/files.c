@@ -12,11 +12,11 @@ int avow_read_file(const char *path, struct avow_buf *out, struct avow_error *er
     size_t n = 0;
 
     if (!f)
-        return AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno));
+        return AVOW_FAIL_SYS(err, "%s", path);
     while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
         if (avow_buf_put(out, chunk, n) < 0)
             return AVOW_FAIL(err, LIMIT, "%s: more than %u bytes", path, AVOW_FILE_MAX);
-    return ferror(f) ? AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno)) : 0;
+    return ferror(f) ? AVOW_FAIL_SYS(err, "%s", path) : 0;
 }
 
 void avow_files_done(struct avow_files *p)
@@ -60,7 +60,7 @@ int avow_files_folder(struct avow_files *p, const char *dir, struct avow_error *
     int rc = 0;
 
     if (!d)
-        return AVOW_FAIL_SYS(err, "%s: %s", dir, strerror(errno));
+        return AVOW_FAIL_SYS(err, "%s", dir);
     while (rc == 0 && (e = readdir(d)) != NULL) {
         struct stat st;
 

@@ -88,7 +88,7 @@ int avow_verify_write(const char *path, struct avow_bytes data, struct avow_erro
     avow_autofclose FILE *f = fopen(path, "we");
 
     if (!f || fwrite(data.data, 1, data.len, f) != data.len || fflush(f) != 0)
-        return AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno));
+        return AVOW_FAIL_SYS(err, "%s", path);
     return 0;
 }
 

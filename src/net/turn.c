@@ -38,7 +38,7 @@ static int wait_for(struct pollfd *p, nfds_t n, int64_t until_ms, struct avow_er
         if (rc > 0)
             return 1;
         if (rc < 0 && errno != EINTR)
-            return AVOW_FAIL_SYS(err, "poll: %s", strerror(errno));
+            return AVOW_FAIL_SYS(err, "poll");
     }
 }
 
@@ -76,7 +76,7 @@ static int wait_for_lock(int lock, int events, int64_t until_ms, int stop_fd,
         int64_t next = now + LOOK_AGAIN_MS;
 
         if (errno != EWOULDBLOCK && errno != EINTR)
-            return AVOW_FAIL_SYS(err, "flock: %s", strerror(errno));
+            return AVOW_FAIL_SYS(err, "flock");
         if (now >= until_ms)
             return AVOW_FAIL(err, TIMEOUT, "another process has had the turn all the time");
         AVOW_TRY(wait_for(p, 2, next < until_ms ? next : until_ms, err));
@@ -95,9 +95,9 @@ static int take(const char *path, uint32_t wait_ms, int stop_fd, struct avow_tur
     avow_autoclose int events = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 
     if (fd < 0)
-        return AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno));
+        return AVOW_FAIL_SYS(err, "%s", path);
     if (events < 0 || inotify_add_watch(events, path, IN_CLOSE_WRITE) < 0)
-        return AVOW_FAIL_SYS(err, "%s: inotify: %s", path, strerror(errno));
+        return AVOW_FAIL_SYS(err, "%s: inotify", path);
     AVOW_TRY(wait_for_lock(fd, events, clock_ms(CLOCK_MONOTONIC) + wait_ms, stop_fd, err));
     out->fd = avow_steal_fd(&fd);
     return 0;
@@ -112,7 +112,7 @@ int avow_turn_take(const char *dir, const char *host, uint32_t wait_ms, int stop
     *out = AVOW_TURN_NONE;
     AVOW_TRY(file_name(dir, host, path, err));
     if (mkdir(dir, 0700) < 0 && errno != EEXIST)
-        return AVOW_FAIL_SYS(err, "%s: %s", dir, strerror(errno));
+        return AVOW_FAIL_SYS(err, "%s", dir);
     rc = take(path, wait_ms, stop_fd, out, err);
     if (rc < 0)
         (void)avow_error_prefix(err, "the turn at %s", host);
@@ -141,7 +141,7 @@ int avow_turn_sent(const struct avow_turn *t, uint32_t interval_ms, struct avow_
     if (t->fd < 0)
         return 0;
     if (ftruncate(t->fd, 0) < 0 || pwrite(t->fd, text, (size_t)n, 0) != n)
-        return AVOW_FAIL_SYS(err, "the file of a turn cannot be written: %s", strerror(errno));
+        return AVOW_FAIL_SYS(err, "the file of a turn cannot be written");
     return 0;
 }
 

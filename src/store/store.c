@@ -150,7 +150,7 @@ static int make_folder(const char *path, struct avow_error *err)
         AVOW_TRY(make_folder(dir, err));
         (void)mkdir(dir, 0700);
     }
-    return access(dir, X_OK) == 0 ? 0 : AVOW_FAIL_SYS(err, "%s: %s", dir, strerror(errno));
+    return access(dir, X_OK) == 0 ? 0 : AVOW_FAIL_SYS(err, "%s", dir);
 }
 
 static int open_file(struct avow_store *s, enum avow_store_mode mode, struct avow_error *err)

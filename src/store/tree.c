@@ -32,11 +32,11 @@ static int read_file(const char *path, struct avow_buf *out, struct avow_error *
     size_t n = 0;
 
     if (!f)
-        return AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno));
+        return AVOW_FAIL_SYS(err, "%s", path);
     while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
         if (avow_buf_put(out, chunk, n) < 0)
             return AVOW_FAIL(err, LIMIT, "%s: more than %u bytes", path, AVOW_TREE_FILE_MAX);
-    return ferror(f) ? AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno)) : 0;
+    return ferror(f) ? AVOW_FAIL_SYS(err, "%s", path) : 0;
 }
 
 /* A bundle, or evidence with its endorsements: those are wanted, the evidence is not. */
@@ -128,7 +128,7 @@ static int import_folder(struct import *im, const char *path, int depth)
                          AVOW_TREE_DEPTH_MAX);
     n = scandir(path, &list, not_hidden, alphasort);
     if (n < 0)
-        return AVOW_FAIL_SYS(im->err, "%s: %s", path, strerror(errno));
+        return AVOW_FAIL_SYS(im->err, "%s", path);
     for (int i = 0; i < n; i++) {
         char child[PATH_MAX];
 
@@ -147,7 +147,7 @@ static int import_path(struct import *im, const char *path, int depth)
     struct stat st;
 
     if (stat(path, &st) < 0)
-        return depth ? 0 : AVOW_FAIL_SYS(im->err, "%s: %s", path, strerror(errno));
+        return depth ? 0 : AVOW_FAIL_SYS(im->err, "%s", path);
     if (S_ISDIR(st.st_mode))
         return import_folder(im, path, depth);
     if (S_ISREG(st.st_mode) || depth == 0)
@@ -182,11 +182,11 @@ static int make_folders(const char *dir, const char *rest, struct avow_error *er
     char path[PATH_MAX];
 
     if (mkdir(dir, 0755) < 0 && errno != EEXIST)
-        return AVOW_FAIL_SYS(err, "%s: %s", dir, strerror(errno));
+        return AVOW_FAIL_SYS(err, "%s", dir);
     for (const char *slash = strchr(rest, '/'); slash; slash = strchr(slash + 1, '/')) {
         (void)snprintf(path, sizeof path, "%s/%.*s", dir, (int)(slash - rest), rest);
         if (mkdir(path, 0755) < 0 && errno != EEXIST)
-            return AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno));
+            return AVOW_FAIL_SYS(err, "%s", path);
     }
     return 0;
 }
@@ -200,7 +200,7 @@ static int write_whole(const char *path, struct avow_bytes data, struct avow_err
     f = fopen(part, "we");
     if (!f || fwrite(data.data, 1, data.len, f) != data.len || fflush(f) != 0 ||
         rename(part, path) < 0)
-        return AVOW_FAIL_SYS(err, "%s: %s", path, strerror(errno));
+        return AVOW_FAIL_SYS(err, "%s", path);
     return 0;
 }
 

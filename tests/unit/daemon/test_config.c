@@ -253,7 +253,7 @@ static int remove_dir(void **state)
     char command[64];
 
     (void)state;
-    static const char *const names[] = { "a.yaml",  "b.yaml", "bad.yaml",
+    static const char *const names[] = { "a.yaml",  "b.yaml", "bad.yaml", "c.yaml",
                                          "clients", "p.yaml", "roots.pem" };
 
     for (size_t i = 0; i < sizeof names / sizeof names[0]; i++) {
