@@ -9,11 +9,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <time.h>
 #include <unistd.h>
 
 #define ENTRIES 4
 #define BLOB_MAX (1u << 20)
 #define LINE 64
+#define CLOSE_WAIT_S 30
 
 enum file {
     F_NONE,
@@ -44,6 +46,8 @@ struct tsm_fs {
     char *dir;
     pthread_t thread;
     pthread_mutex_t lock;
+    pthread_cond_t closed;
+    unsigned open; /* files and folders that the kernel has not released yet */
 };
 
 /* An open file: what is read was fixed when it was first read. */
@@ -170,6 +174,7 @@ static int do_open(const char *path, struct fuse_file_info *fi)
     h->text = AVOW_BUF(BLOB_MAX);
     pthread_mutex_lock(&fs->lock);
     h->entry = find(fs, path, &h->file);
+    fs->open += h->entry != NULL;
     pthread_mutex_unlock(&fs->lock);
     if (!h->entry) {
         free(h);
@@ -185,6 +190,14 @@ static struct handle *handle_of(const struct fuse_file_info *fi)
     return (struct handle *)(uintptr_t)fi->fh; /* NOLINT */
 }
 
+static void count_closed(struct tsm_fs *fs)
+{
+    pthread_mutex_lock(&fs->lock);
+    fs->open--;
+    pthread_cond_broadcast(&fs->closed);
+    pthread_mutex_unlock(&fs->lock);
+}
+
 static int do_release(const char *path, struct fuse_file_info *fi)
 {
     struct handle *h = handle_of(fi);
@@ -192,7 +205,42 @@ static int do_release(const char *path, struct fuse_file_info *fi)
     (void)path;
     avow_buf_done(&h->text);
     free(h);
+    count_closed(self());
     return 0;
+}
+
+static int do_opendir(const char *path, struct fuse_file_info *fi)
+{
+    struct tsm_fs *fs = self();
+
+    (void)path;
+    (void)fi;
+    pthread_mutex_lock(&fs->lock);
+    fs->open++;
+    pthread_mutex_unlock(&fs->lock);
+    return 0;
+}
+
+static int do_releasedir(const char *path, struct fuse_file_info *fi)
+{
+    (void)path;
+    (void)fi;
+    count_closed(self());
+    return 0;
+}
+
+/* The kernel releases some time after close(2), and not at all once it is unmounted: what stands
+ * for an open folder in libfuse would then never be freed. */
+static void wait_until_closed(struct tsm_fs *fs)
+{
+    struct timespec until;
+
+    (void)clock_gettime(CLOCK_REALTIME, &until);
+    until.tv_sec += CLOSE_WAIT_S;
+    pthread_mutex_lock(&fs->lock);
+    while (fs->open && pthread_cond_timedwait(&fs->closed, &fs->lock, &until) == 0)
+        ;
+    pthread_mutex_unlock(&fs->lock);
 }
 
 /* try_advance_write_generation(): the counter only wraps after 2^64 writes; not imitated. */
@@ -343,6 +391,8 @@ static const struct fuse_operations operations = {
     .write = do_write,
     .flush = do_flush,
     .release = do_release,
+    .opendir = do_opendir,
+    .releasedir = do_releasedir,
 };
 
 static void *serve(void *arg)
@@ -365,6 +415,7 @@ struct tsm_fs *tsm_fs_start(const char *dir, const struct tsm_fs_config *c, char
     fs->c = *c;
     fs->dir = strdup(dir);
     pthread_mutex_init(&fs->lock, NULL);
+    pthread_cond_init(&fs->closed, NULL);
     fs->fuse = access("/dev/fuse", R_OK | W_OK) == 0
                    ? fuse_new(&args, &operations, sizeof operations, fs)
                    : NULL;
@@ -387,6 +438,7 @@ void tsm_fs_stop(struct tsm_fs *fs)
 {
     if (!fs)
         return;
+    wait_until_closed(fs);
     (void)umount2(fs->dir, MNT_DETACH); /* ends the loop: the device is gone */
     pthread_join(fs->thread, NULL);
     fuse_unmount(fs->fuse); /* what is left of it here */
@@ -395,6 +447,7 @@ void tsm_fs_stop(struct tsm_fs *fs)
         avow_buf_done(&fs->entries[i].report);
         avow_buf_done(&fs->entries[i].table);
     }
+    pthread_cond_destroy(&fs->closed);
     pthread_mutex_destroy(&fs->lock);
     free(fs->dir);
     free(fs);
