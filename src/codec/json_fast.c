@@ -9,7 +9,8 @@ static json_t *read_value(struct avow_rd *r, int depth);
 
 static void advance(struct avow_rd *r, size_t n)
 {
-    r->rest = AVOW_BYTES(r->rest.data + n, r->rest.len - n);
+    if (n) /* nothing of nothing may have no address */
+        r->rest = AVOW_BYTES(r->rest.data + n, r->rest.len - n);
 }
 
 /* The next byte that is no white space; 0 at the end. */

@@ -73,6 +73,7 @@ static void the_rest_is_declined(void **state)
     for (size_t i = 0; i < sizeof texts / sizeof texts[0]; i++)
         if (avow_json_fast(avow_bytes_str(texts[i])))
             fail_msg("\"%s\" is read", texts[i]);
+    assert_null(avow_json_fast(AVOW_BYTES(NULL, 0)));
     assert_null(avow_json_fast(AVOW_BYTES("[]\0", 3)));
     assert_null(avow_json_fast(AVOW_BYTES("[\0]", 3)));
 }
