@@ -1,7 +1,6 @@
 /*
- * HTTP for the daemon: a thin layer over libevent's evhttp and OpenSSL bufferevents. Routes, the
- * rule that a connection must be authorised and attested, JSON bodies, error bodies, event streams.
- * Loop thread only.
+ * HTTP for the daemon, over serve/https.h: routes, the rule that a connection must be authorised
+ * and attested, JSON bodies, error bodies, event streams. Loop thread only.
  */
 #ifndef AVOW_DAEMON_HTTP_H
 #define AVOW_DAEMON_HTTP_H
@@ -22,7 +21,6 @@ struct avow_call; /* one request under way */
 #define AVOW_HTTP_STRANGER_S 10            /* life of a connection whose client is not authorised */
 #define AVOW_HTTP_STRANGER_MAX (64u << 10) /* bytes such a connection may send */
 #define AVOW_HTTP_CONNS_MAX 512            /* default */
-#define AVOW_HTTP_ROUTES_MAX 64
 #define AVOW_STREAM_KEEPALIVE_S 10
 
 /* One request was answered; for logs and metrics. Strings are borrowed. */

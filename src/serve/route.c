@@ -1,5 +1,6 @@
 #include "serve/route.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "codec/text.h"
@@ -93,4 +94,27 @@ const char *avow_route_value(const struct avow_route_params *p, const char *name
             memcmp(name, p->list[i].name, p->list[i].name_len) == 0)
             return p->list[i].value;
     return NULL;
+}
+
+size_t avow_routes_add(struct avow_routes *r, const char *method, const char *pattern)
+{
+    if (r->n == AVOW_ROUTES_MAX)
+        abort();
+    r->list[r->n] = (struct avow_route){ .method = method, .pattern = pattern };
+    return r->n++;
+}
+
+int avow_routes_find(const struct avow_routes *r, const char *method, const char *path,
+                     struct avow_route_params *out)
+{
+    int found = AVOW_ROUTE_NONE;
+
+    for (size_t i = 0; path && i < r->n; i++) {
+        if (!avow_route_match(r->list[i].pattern, path, out))
+            continue;
+        if (strcmp(r->list[i].method, method) == 0)
+            return (int)i;
+        found = AVOW_ROUTE_OTHER_METHOD;
+    }
+    return found;
 }

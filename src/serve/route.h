@@ -1,5 +1,5 @@
 /*
- * Matching of request paths against route patterns. Pure.
+ * Matching of request paths against route patterns, and tables of routes. Pure.
  */
 #ifndef AVOW_SERVE_ROUTE_H
 #define AVOW_SERVE_ROUTE_H
@@ -30,5 +30,25 @@ struct avow_route_params {
 bool avow_route_match(const char *pattern, const char *path, struct avow_route_params *out);
 /* The value of a parameter, or NULL. */
 const char *avow_route_value(const struct avow_route_params *p, const char *name);
+
+#define AVOW_ROUTES_MAX 64
+
+/* What a server answers; its user keeps a handler for each number. */
+struct avow_routes {
+    size_t n;
+    struct avow_route {
+        const char *method, *pattern; /* static */
+    } list[AVOW_ROUTES_MAX];
+};
+
+#define AVOW_ROUTE_NONE (-1)
+#define AVOW_ROUTE_OTHER_METHOD (-2)
+
+/* Its number, counted from 0. More than AVOW_ROUTES_MAX abort: routes are compiled in. */
+size_t avow_routes_add(struct avow_routes *r, const char *method, const char *pattern);
+/* The number of the route of @method and @path, with @out set; AVOW_ROUTE_OTHER_METHOD if the path
+ * has routes for other methods alone; AVOW_ROUTE_NONE, too where @path is NULL. */
+int avow_routes_find(const struct avow_routes *r, const char *method, const char *path,
+                     struct avow_route_params *out);
 
 #endif

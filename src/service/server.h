@@ -1,7 +1,7 @@
 /*
- * HTTPS for the verifier: libevent's evhttp over OpenSSL bufferevents. Anybody may connect; a
- * client certificate is asked for only where the service has administrators, and believed for the
- * digest of its key alone. Every request gets an id; errors have MAA's shape. Loop thread only.
+ * HTTPS for the verifier, over serve/https.h. Anybody may connect; a client certificate is asked
+ * for only where the service has administrators, and believed for the digest of its key alone.
+ * Every request gets an id; errors have MAA's shape. Loop thread only.
  */
 #ifndef AVOW_SERVICE_SERVER_H
 #define AVOW_SERVICE_SERVER_H
@@ -13,12 +13,9 @@
 
 #define AVOW_SERVER_BODY_MAX (1u << 20)
 #define AVOW_SERVER_HEADERS_MAX (16u << 10)
-#define AVOW_SERVER_IDLE_S 30 /* without a byte */
-#define AVOW_SERVER_REQUEST_S                                          \
-    60 /* from one reply (or the connection) to the next whole request \
-        */
+#define AVOW_SERVER_IDLE_S 30    /* without a byte */
+#define AVOW_SERVER_REQUEST_S 60 /* from one reply to the next whole request */
 #define AVOW_SERVER_HANDSHAKE_S 10
-#define AVOW_SERVER_ROUTES_MAX 32
 #define AVOW_SERVER_ADDRESS_TEXT 64
 #define AVOW_REQUEST_ID 37 /* bytes with the NUL */
 

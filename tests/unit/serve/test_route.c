@@ -61,11 +61,34 @@ static void long_values_do_not_match(void **state)
     assert_false(avow_route_match("/{name}", path, &p));
 }
 
+static void tables_tell_method_from_path(void **state)
+{
+    struct avow_routes *r = calloc(1, sizeof *r);
+    struct avow_route_params p = { 0 };
+
+    (void)state;
+    assert_non_null(r);
+    assert_int_equal(avow_routes_find(r, "GET", "/a", &p), AVOW_ROUTE_NONE);
+    assert_int_equal(avow_routes_add(r, "GET", "/a"), 0);
+    assert_int_equal(avow_routes_add(r, "PUT", "/a/{name}"), 1);
+    assert_int_equal(avow_routes_add(r, "GET", "/a/{name}"), 2);
+    assert_int_equal(avow_routes_find(r, "GET", "/a", &p), 0);
+    assert_int_equal(avow_routes_find(r, "GET", "/a/b", &p), 2);
+    assert_string_equal(avow_route_value(&p, "name"), "b");
+    assert_int_equal(avow_routes_find(r, "PUT", "/a/c", &p), 1);
+    assert_string_equal(avow_route_value(&p, "name"), "c");
+    assert_int_equal(avow_routes_find(r, "POST", "/a/b", &p), AVOW_ROUTE_OTHER_METHOD);
+    assert_int_equal(avow_routes_find(r, "GET", "/b", &p), AVOW_ROUTE_NONE);
+    assert_int_equal(avow_routes_find(r, "GET", NULL, &p), AVOW_ROUTE_NONE);
+    free(r);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(paths_match_patterns),
         cmocka_unit_test(long_values_do_not_match),
+        cmocka_unit_test(tables_tell_method_from_path),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
