@@ -60,17 +60,43 @@ int avow_program_misused(const struct avow_program *p)
 
 /* ---- what went wrong ---- */
 
+const char *avow_program_hint(const struct avow_error *err)
+{
+    switch (err->code == AVOW_E_SYSTEM ? err->sys : 0) {
+    case ENOENT:
+    case ENOTDIR:
+        return "Check the name; the folder above it must be there.";
+    case EACCES:
+    case EPERM:
+        return "Correct its owner and mode, or run as a user who may.";
+    case EROFS:
+        return "That file system cannot be written to: name another place.";
+    case ENOSPC:
+    case EDQUOT:
+        return "Make room there.";
+    case EADDRINUSE:
+        return "Something else listens there: end it, or choose another address.";
+    case EADDRNOTAVAIL:
+        return "This machine has no such address: choose another.";
+    case EMFILE:
+    case ENFILE:
+        return "Raise the limit of open files (LimitNOFILE).";
+    default:
+        return avow_err_hint(err->code);
+    }
+}
+
 int avow_program_complain(const struct avow_program *p, const struct avow_error *err, int status)
 {
     fprintf(stderr, "%s: %s\n%*s%s (%s)\n", p->name, err->text, (int)strlen(p->name) + 2, "",
-            avow_err_hint(err->code), avow_err_name(err->code));
+            avow_program_hint(err), avow_err_name(err->code));
     return status;
 }
 
 int avow_program_report(const struct avow_error *err, int status)
 {
     avow_log(AVOW_LOG_ERROR, "failed", "code=%s text=\"%s\" hint=\"%s\"", avow_err_name(err->code),
-             err->text, avow_err_hint(err->code));
+             err->text, avow_program_hint(err));
     return status;
 }
 

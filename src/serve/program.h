@@ -42,6 +42,8 @@ int avow_program_misused(const struct avow_program *p);
 int avow_program_complain(const struct avow_program *p, const struct avow_error *err, int status);
 /* One line of the log. @status. */
 int avow_program_report(const struct avow_error *err, int status);
+/* What to do about it: of a failed system call by its errno, else as avow_err_hint. */
+const char *avow_program_hint(const struct avow_error *err);
 
 /* Before anything secret is read: no dumps, all the descriptors that are allowed (the hard limit,
  * at most 65536), no SIGPIPE. */

@@ -1,10 +1,6 @@
 #include "service/verifier.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <sys/file.h>
-#include <sys/stat.h>
 #include <time.h>
 
 #include "serve/address.h"
@@ -69,30 +65,6 @@ static void on_answered(void *ctx, const struct avow_answered *a)
 }
 
 /* ---- the state folder ---- */
-
-/* One process for each: two would break the audit log's chain and each other's keys. */
-static int take_folder(struct avow_verifier *v, struct avow_error *err)
-{
-    avow_autofree char *path = NULL;
-    const char *dir = v->settings->state;
-    struct stat st = { 0 };
-
-    if (mkdir(dir, 0700) != 0 && errno != EEXIST)
-        return AVOW_FAIL_SYS(err, "%s", dir);
-    if (stat(dir, &st) != 0)
-        return AVOW_FAIL_SYS(err, "%s", dir);
-    if ((st.st_mode & 022) || st.st_uid != geteuid())
-        return AVOW_FAIL(err, UNTRUSTED, "%s must be your own, and nobody else may write to it",
-                         dir);
-    AVOW_TRY(avow_settings_path(v->settings, "lock", &path, err));
-    v->lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (v->lock < 0)
-        return AVOW_FAIL_SYS(err, "%s", path);
-    if (flock(v->lock, LOCK_EX | LOCK_NB) != 0)
-        return errno == EWOULDBLOCK ? AVOW_FAIL(err, BUSY, "%s: another avow-verifier uses it", dir)
-                                    : AVOW_FAIL_SYS(err, "%s", path);
-    return 0;
-}
 
 static int open_basis(const struct avow_settings *s, struct basis **out, struct avow_error *err)
 {
@@ -230,7 +202,6 @@ static int make_parts(struct avow_verifier *v, struct avow_error *err)
 
 static int start(struct avow_verifier *v, struct avow_error *err)
 {
-    AVOW_TRY(take_folder(v, err));
     AVOW_TRY(make_parts(v, err));
     AVOW_TRY(make_server(v, err));
     AVOW_TRY(open_audit(v, err));
@@ -257,7 +228,6 @@ int avow_verifier_new(struct event_base *base, const struct avow_settings *setti
     avow_kits_init(&v->kits);
     v->base = base;
     v->settings = settings;
-    v->lock = -1;
     v->since_ns = avow_now_ns();
     avow_quiet_init(&v->failed, base, AVOW_LOG_INFO, "failed");
     AVOW_TRY(start(v, err));
@@ -291,8 +261,6 @@ void avow_verifier_free(struct avow_verifier *v)
     free(v->address);
     free(v->tls_cert);
     free(v->tls_key);
-    if (v->lock >= 0)
-        close(v->lock);
     free(v);
 }
 

@@ -12,7 +12,8 @@
 
 struct avow_verifier; /* opaque, owned */
 
-/* Makes what the state folder lacks, and listens. @settings outlives it; so does @base. */
+/* Makes what the state folder, which the caller has taken (service/state.h), lacks, and listens.
+ * @settings outlives it; so does @base. */
 AVOW_MUST_USE int avow_verifier_new(struct event_base *base, const struct avow_settings *settings,
                                     struct avow_verifier **out, struct avow_error *err);
 /* The loop must run once more (EVLOOP_NONBLOCK) before its base is freed. */

@@ -28,7 +28,6 @@ struct avow_verifier {
     const struct avow_settings *settings;
     struct avow_settings device; /* what it was started with; workers read it */
     struct event_base *base;
-    int lock; /* on the state folder */
     char *issuer, *address, *tls_cert, *tls_key;
     struct avow_audit *audit;
     struct avow_keys *keys;

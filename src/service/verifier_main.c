@@ -6,6 +6,7 @@
 #include "serve/log.h"
 #include "serve/program.h"
 #include "service/audit.h"
+#include "service/state.h"
 #include "service/verifier.h"
 
 #define EXIT_BROKEN 3 /* the audit log's chain */
@@ -139,6 +140,7 @@ static int loop(struct service *s, struct avow_error *err)
 
 static int serve(struct service *s)
 {
+    avow_autoclose int lock = -1;
     struct avow_error err = { 0 };
     int rc = 0;
 
@@ -146,15 +148,17 @@ static int serve(struct service *s)
         return avow_program_complain(&s->program, &err, AVOW_EXIT_USAGE);
     if (s->program.check) {
         printf("%s: ok\n", s->program.config ? s->program.config : "no configuration");
-        avow_settings_done(&s->settings[0]);
-        return EXIT_SUCCESS;
+    } else if (avow_state_take(s->settings[0].state, &lock, &err) < 0) {
+        rc = avow_program_complain(&s->program, &err,
+                                   err.code == AVOW_E_BUSY ? EXIT_FAILURE : AVOW_EXIT_USAGE);
+    } else {
+        rc = loop(s, &err) < 0 ? avow_program_report(&err, EXIT_FAILURE) : EXIT_SUCCESS;
+        avow_verifier_free(s->verifier);
+        avow_program_close(&s->program);
     }
-    rc = loop(s, &err);
-    avow_verifier_free(s->verifier);
-    avow_program_close(&s->program);
     for (size_t i = 0; i < RELOADS_MAX; i++)
         avow_settings_done(&s->settings[i]);
-    return rc < 0 ? avow_program_report(&err, EXIT_FAILURE) : EXIT_SUCCESS;
+    return rc;
 }
 
 int main(int argc, char **argv)

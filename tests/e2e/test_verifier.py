@@ -203,7 +203,7 @@ class Bare(VerifierTest):
         done = subprocess.run([VERIFIER, "--state", self.verifier.state, "--listen", "127.0.0.1:0"], capture_output=True,
                               text=True, timeout=30)
         self.assertEqual(done.returncode, 1)
-        self.assertIn("another avow-verifier uses it", done.stderr)
+        self.assertIn(f"another avow-verifier uses it (process {self.verifier.process.pid})", done.stderr)
 
     def test_12_audit(self):
         done = self.verifier.audit()
@@ -227,6 +227,20 @@ class Bare(VerifierTest):
         done = self.verifier.audit()
         self.assertEqual(done.returncode, 3)
         self.assertIn(f"row {victim} was changed", done.stderr)
+
+
+class Impossible(unittest.TestCase):
+    """What cannot be a state folder: what happened, to which, and what to do; not a line of a log."""
+
+    def test_folders(self):
+        for folder, text in (("/proc/x", "cannot be made: No such file or directory\n"), ("/dev/null", "is no folder"),
+                             ("/etc/passwd/x", "cannot be made: Not a directory\n")):
+            done = subprocess.run([VERIFIER, "--state", folder, "--listen", "127.0.0.1:0"], capture_output=True, text=True,
+                                  timeout=30)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(f"avow-verifier: the state folder {folder} (--state, or \"state\" in the configuration)", done.stderr)
+            self.assertIn(text, done.stderr)
+            self.assertNotIn("See the system's own message", done.stderr)
 
 
 class Limits(VerifierTest):

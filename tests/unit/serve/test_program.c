@@ -1,5 +1,6 @@
 #include "../test.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <sys/socket.h>
 #include <sys/un.h>
@@ -124,12 +125,34 @@ static void nobody_to_tell_is_an_error(void **state)
     avow_program_close(&p);
 }
 
+static void hints_follow_the_system(void **state)
+{
+    struct avow_error err = { 0 };
+
+    (void)state;
+    errno = EACCES;
+    AVOW_FAIL_SYS(&err, "x");
+    assert_non_null(strstr(avow_program_hint(&err), "owner and mode"));
+    avow_error_clear(&err);
+    errno = EADDRINUSE;
+    AVOW_FAIL_SYS(&err, "x");
+    assert_non_null(strstr(avow_program_hint(&err), "another address"));
+    avow_error_clear(&err);
+    errno = EIO;
+    AVOW_FAIL_SYS(&err, "x");
+    assert_string_equal(avow_program_hint(&err), avow_err_hint(AVOW_E_SYSTEM));
+    avow_error_clear(&err);
+    AVOW_FAIL(&err, BUSY, "x");
+    assert_string_equal(avow_program_hint(&err), avow_err_hint(AVOW_E_BUSY));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(options_are_taken),
         cmocka_unit_test(bad_descriptors_are_refused),
         cmocka_unit_test(it_is_ready_serves_and_ends),
+        cmocka_unit_test(hints_follow_the_system),
         cmocka_unit_test(nobody_to_tell_is_an_error),
     };
 
