@@ -30,8 +30,7 @@ struct avow_audit {
     pthread_mutex_t lock; /* protects all below */
     sqlite3 *db;
     sqlite3_stmt *insert;
-    int64_t id; /* of the last row */
-    uint8_t hash[32];
+    struct avow_audit_head head;
     bool full;
 };
 
@@ -89,18 +88,22 @@ static int check_schema(struct avow_audit *a, enum avow_audit_mode mode, struct 
     return 0;
 }
 
-/* Where the chain goes on. */
+/* Where the chain goes on. A row that is no JSON any more is for the check of the chain to find. */
 static int read_last(struct avow_audit *a, struct avow_error *err)
 {
     sqlite3_stmt *st = NULL;
-    int rc = sqlite3_prepare_v2(a->db, "SELECT id, hash FROM log ORDER BY id DESC LIMIT 1", -1, &st,
-                                NULL);
+    int rc = sqlite3_prepare_v2(a->db,
+                                "SELECT id, hash, CASE WHEN json_valid(row)"
+                                " THEN json_extract(row, '$.time') END"
+                                " FROM log ORDER BY id DESC LIMIT 1",
+                                -1, &st, NULL);
 
     if (rc == SQLITE_OK)
         rc = sqlite3_step(st);
     if (rc == SQLITE_ROW && sqlite3_column_bytes(st, 1) == 32) {
-        a->id = sqlite3_column_int64(st, 0);
-        memcpy(a->hash, sqlite3_column_blob(st, 1), 32);
+        a->head.id = sqlite3_column_int64(st, 0);
+        memcpy(a->head.hash, sqlite3_column_blob(st, 1), 32);
+        a->head.time = sqlite3_column_int64(st, 2);
     }
     sqlite3_finalize(st);
     return rc == SQLITE_ROW || rc == SQLITE_DONE ? 0 : fail_db(a, err, "read");
@@ -177,21 +180,21 @@ static bool is_full(struct avow_audit *a)
 {
     struct stat st = { 0 };
 
-    if (a->max && a->id % SIZE_EVERY == 0)
+    if (a->max && a->head.id % SIZE_EVERY == 0)
         a->full = stat(a->path, &st) == 0 && (uint64_t)st.st_size > a->max;
     return a->full;
 }
 
-static int insert(struct avow_audit *a, const json_t *row, struct avow_error *err)
+static int insert(struct avow_audit *a, int64_t now, const json_t *row, struct avow_error *err)
 {
     avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(AVOW_AUDIT_ROW_MAX);
     uint8_t hash[32];
     int rc = 0;
 
     AVOW_TRY(avow_json_canonical(row, &text, err));
-    if (chain(a->hash, avow_buf_view(&text), hash) < 0)
+    if (chain(a->head.hash, avow_buf_view(&text), hash) < 0)
         return AVOW_FAIL(err, CRYPTO, "SHA-256 failed");
-    sqlite3_bind_int64(a->insert, 1, a->id + 1);
+    sqlite3_bind_int64(a->insert, 1, a->head.id + 1);
     sqlite3_bind_text(a->insert, 2, avow_buf_cstr(&text), (int)text.len, SQLITE_STATIC);
     sqlite3_bind_blob(a->insert, 3, hash, sizeof hash, SQLITE_STATIC);
     if (sqlite3_step(a->insert) != SQLITE_DONE)
@@ -199,8 +202,9 @@ static int insert(struct avow_audit *a, const json_t *row, struct avow_error *er
     (void)sqlite3_reset(a->insert);
     (void)sqlite3_clear_bindings(a->insert);
     if (rc == 0) {
-        a->id++;
-        memcpy(a->hash, hash, sizeof hash);
+        a->head.id++;
+        a->head.time = now;
+        memcpy(a->head.hash, hash, sizeof hash);
     }
     return rc;
 }
@@ -213,8 +217,8 @@ static int put_locked(struct avow_audit *a, int64_t now, const char *event, json
     if (is_full(a))
         return AVOW_FAIL(err, LIMIT, "%s: the audit log is full (audit-max)", a->path);
     row = json_pack("{s:O, s:s, s:I, s:I}", "detail", detail, "event", event, "id",
-                    (json_int_t)a->id + 1, "time", (json_int_t)now);
-    return row ? insert(a, row, err) : AVOW_FAIL(err, NOMEM, "out of memory");
+                    (json_int_t)a->head.id + 1, "time", (json_int_t)now);
+    return row ? insert(a, now, row, err) : AVOW_FAIL(err, NOMEM, "out of memory");
 }
 
 int avow_audit_put(struct avow_audit *a, int64_t now, const char *event, json_t *take_detail,
@@ -229,6 +233,13 @@ int avow_audit_put(struct avow_audit *a, int64_t now, const char *event, json_t 
     rc = put_locked(a, now, event, detail, err);
     pthread_mutex_unlock(&a->lock);
     return rc;
+}
+
+void avow_audit_head(struct avow_audit *a, struct avow_audit_head *out)
+{
+    pthread_mutex_lock(&a->lock);
+    *out = a->head;
+    pthread_mutex_unlock(&a->lock);
 }
 
 /* The row is what its number, its JSON and its hash say together. */
@@ -288,4 +299,70 @@ int avow_audit_each(struct avow_audit *a, avow_audit_fn fn, void *ctx, uint64_t 
     if (last)
         memcpy(last, before, 32);
     return rc;
+}
+
+int avow_audit_read_head(struct avow_audit *a, struct avow_audit_head *out, struct avow_error *err)
+{
+    avow_autojson json_t *json = NULL;
+    sqlite3_stmt *st = NULL;
+    struct avow_audit_row row = { 0 };
+    uint8_t before[32] = { 0 };
+    int rc = 0;
+
+    AVOW_TRY(read_last(a, err));
+    if (a->head.id == 0)
+        return AVOW_FAIL(err, MISSING, "%s: there are no rows", a->path);
+    if (sqlite3_prepare_v2(
+            a->db, "SELECT id, row, hash FROM log WHERE id BETWEEN ?1 AND ?1 + 1 ORDER BY id", -1,
+            &st, NULL) != SQLITE_OK)
+        return fail_db(a, err, "read");
+    sqlite3_bind_int64(st, 1, a->head.id - 1);
+    if (a->head.id > 1 && sqlite3_step(st) == SQLITE_ROW && sqlite3_column_bytes(st, 2) == 32)
+        memcpy(before, sqlite3_column_blob(st, 2), 32);
+    if (sqlite3_step(st) != SQLITE_ROW)
+        rc = AVOW_FAIL(err, DIGEST, "%s: row %lld is missing", a->path, (long long)a->head.id - 1);
+    if (rc == 0)
+        rc = check_row(a, st, a->head.id, before, &row, err);
+    if (rc == 0)
+        rc = avow_json_parse(avow_bytes_str(row.json), &json, err);
+    if (rc == 0)
+        rc = avow_json_get_int(json, "time", 0, INT64_MAX, &out->time, err);
+    if (rc == 0) {
+        out->id = row.id;
+        memcpy(out->hash, row.hash, 32);
+    }
+    sqlite3_finalize(st);
+    return rc;
+}
+
+struct search {
+    const struct avow_audit_head *kept;
+    bool found, same;
+};
+
+static int look(void *ctx, const struct avow_audit_row *row)
+{
+    struct search *s = ctx;
+
+    if (row->id != s->kept->id)
+        return 0;
+    s->found = true;
+    s->same = avow_bytes_equal(AVOW_BYTES(row->hash, 32), AVOW_BYTES_OF(s->kept->hash));
+    return 0;
+}
+
+int avow_audit_holds(struct avow_audit *a, const struct avow_audit_head *kept, uint64_t *n,
+                     uint8_t last[32], struct avow_error *err)
+{
+    struct search s = { .kept = kept };
+
+    AVOW_TRY(avow_audit_each(a, look, &s, n, last, err));
+    if (!s.found)
+        return AVOW_FAIL(err, DIGEST, "%s: row %lld is gone: the log ends with row %llu", a->path,
+                         (long long)kept->id, (unsigned long long)*n);
+    if (!s.same)
+        return AVOW_FAIL(err, DIGEST,
+                         "%s: row %lld is not the one whose hash was kept: the log was made anew",
+                         a->path, (long long)kept->id);
+    return 0;
 }

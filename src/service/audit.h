@@ -28,6 +28,25 @@ AVOW_DEFINE_CLEANUP(audit, struct avow_audit, avow_audit_close)
 AVOW_MUST_USE int avow_audit_put(struct avow_audit *a, int64_t now, const char *event,
                                  json_t *take_detail, struct avow_error *err);
 
+/* The last row: what must be kept elsewhere to see that rows were cut off. */
+struct avow_audit_head {
+    int64_t id, time; /* number, counted from 1 (0: no rows); unix seconds */
+    uint8_t hash[32];
+};
+/* As of the last row that was put, or of the opening. */
+void avow_audit_head(struct avow_audit *a, struct avow_audit_head *out);
+/* From the file: -AVOW_E_DIGEST if the last row is not what its number and hash say. Of those
+ * before it, only the hash of one is looked at. -AVOW_E_MISSING: no rows. */
+AVOW_MUST_USE int avow_audit_read_head(struct avow_audit *a, struct avow_audit_head *out,
+                                       struct avow_error *err);
+
+/* "12:<64 hex digits>", after which white space and more may come, or what
+ * avow_audit_head_json makes. -AVOW_E_FORMAT. ->time is 0 in the first case. */
+AVOW_MUST_USE int avow_audit_head_parse(struct avow_bytes text, struct avow_audit_head *out,
+                                        struct avow_error *err);
+/* {"hash","id","time"}: new reference, NULL when memory is short. */
+json_t *avow_audit_head_json(const struct avow_audit_head *h);
+
 struct avow_audit_row {
     int64_t id;
     const char *json; /* canonical: {"detail":{..},"event":..,"id":..,"time":..} */
@@ -39,5 +58,9 @@ struct avow_audit_row {
 typedef int (*avow_audit_fn)(void *ctx, const struct avow_audit_row *row);
 AVOW_MUST_USE int avow_audit_each(struct avow_audit *a, avow_audit_fn fn, void *ctx, uint64_t *n,
                                   uint8_t last[32], struct avow_error *err);
+/* The same, and @kept, a head of before, must be one of the rows: else -AVOW_E_DIGEST, which says
+ * whether the log ends before it or has another row there. */
+AVOW_MUST_USE int avow_audit_holds(struct avow_audit *a, const struct avow_audit_head *kept,
+                                   uint64_t *n, uint8_t last[32], struct avow_error *err);
 
 #endif

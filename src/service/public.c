@@ -46,16 +46,37 @@ static bool is_loopback(const struct avow_client_address *from)
            (avow_bytes_equal(AVOW_BYTES(from->key, 12), AVOW_BYTES_OF(v4)) && from->key[12] == 127);
 }
 
+/* For those who look after the service; false: it was answered. */
+static bool admit(const struct avow_verifier *v, struct avow_request *r, const char *what)
+{
+    if (is_loopback(avow_request_from(r)) || verifier_is_admin(v, r))
+        return true;
+    avow_request_fail(r, 401, "Unauthorized",
+                      "%s for this machine and for administrators' certificates", what);
+    return false;
+}
+
+static void on_audit_head(void *ctx, struct avow_request *r)
+{
+    struct avow_verifier *v = ctx;
+    struct avow_audit_head head = { 0 };
+
+    if (!admit(v, r, "the head of the audit log is"))
+        return;
+    avow_audit_head(v->audit, &head);
+    avow_request_reply_json(r, 200, avow_audit_head_json(&head));
+}
+
 static void on_metrics(void *ctx, struct avow_request *r)
 {
     struct avow_verifier *v = ctx;
     avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(METRICS_MAX);
+    struct avow_audit_head head = { 0 };
 
-    if (!is_loopback(avow_request_from(r)) && !verifier_is_admin(v, r)) {
-        avow_request_fail(r, 401, "Unauthorized",
-                          "metrics are for this machine and for administrators' certificates");
+    if (!admit(v, r, "metrics are"))
         return;
-    }
+    avow_audit_head(v->audit, &head);
+    avow_metrics_set(v->metrics, "audit_rows", "Rows of the audit log", NULL, (double)head.id);
     avow_metrics_set(v->metrics, "connections", "Connections that are open", NULL,
                      (double)avow_server_connections(v->server));
     avow_metrics_set(v->metrics, "key_generations", "Generations of keys that /certs lists", NULL,
@@ -88,5 +109,6 @@ void public_routes(struct avow_verifier *v)
     avow_server_route(v->server, "GET", "/.well-known/openid-configuration", on_configuration, v);
     avow_server_route(v->server, "GET", "/healthz", on_health, v);
     avow_server_route(v->server, "GET", "/metrics", on_metrics, v);
+    avow_server_route(v->server, "GET", "/audit/head", on_audit_head, v);
     avow_server_route(v->server, "POST", "/nonce", on_nonce, v);
 }

@@ -2,19 +2,18 @@
 #include <signal.h>
 #include <stdio.h>
 
-#include "codec/text.h"
 #include "serve/log.h"
 #include "serve/program.h"
-#include "service/audit.h"
+#include "service/commands.h"
 #include "service/state.h"
 #include "service/verifier.h"
 
-#define EXIT_BROKEN 3 /* the audit log's chain */
 #define RELOADS_MAX 2 /* settings in use, and settings that may come into use */
 
 struct service {
     struct avow_program program;
-    const char *state, *listen; /* options */
+    const char *state, *listen, *head; /* options */
+    bool json;
     struct avow_verifier *verifier;
     struct avow_settings settings[RELOADS_MAX];
     size_t current;
@@ -23,7 +22,9 @@ struct service {
 static const char usage[] =
     "usage: avow-verifier [--config FILE] [--state DIR] [--listen HOST:PORT] [--check]\n"
     "                     [--ready-fd N]\n"
-    "       avow-verifier audit check|export [--config FILE] [--state DIR]\n"
+    "       avow-verifier audit check [--head SEQ:HASH|FILE] [--config FILE] [--state DIR]\n"
+    "       avow-verifier audit head [--json] [--config FILE] [--state DIR]\n"
+    "       avow-verifier audit export [--config FILE] [--state DIR]\n"
     "       avow-verifier --version | --help\n";
 
 /* Goes on (-1), or ends with an exit status. */
@@ -32,6 +33,8 @@ static int read_options(int argc, char **argv, struct service *s)
     static const struct option known[] = { AVOW_PROGRAM_OPTIONS,
                                            { "state", required_argument, NULL, 's' },
                                            { "listen", required_argument, NULL, 'l' },
+                                           { "head", required_argument, NULL, 'H' },
+                                           { "json", no_argument, NULL, 'j' },
                                            { 0 } };
     int status = -1;
     int c = 0;
@@ -41,6 +44,10 @@ static int read_options(int argc, char **argv, struct service *s)
             s->state = optarg;
         else if (c == 'l')
             s->listen = optarg;
+        else if (c == 'H')
+            s->head = optarg;
+        else if (c == 'j')
+            s->json = true;
         else
             status = avow_program_option(&s->program, c, optarg);
     }
@@ -60,43 +67,6 @@ static int load(const struct service *s, struct avow_settings *out, struct avow_
     *out = fresh;
     memset(&fresh, 0, sizeof fresh);
     return 0;
-}
-
-/* ---- audit ---- */
-
-static int print_row(void *ctx, const struct avow_audit_row *row)
-{
-    char hex[65];
-
-    (void)ctx;
-    avow_hex(AVOW_BYTES(row->hash, 32), hex);
-    return printf("{\"hash\":\"%s\",\"row\":%s}\n", hex, row->json) < 0 ? 1 : 0;
-}
-
-static int audit(const struct service *s, const char *verb)
-{
-    avow_auto(avow_settings_done) struct avow_settings settings = { 0 };
-    avow_auto(avow_cleanup_audit) struct avow_audit *a = NULL;
-    avow_autofree char *path = NULL;
-    struct avow_error err = { 0 };
-    bool export = strcmp(verb, "export") == 0;
-    uint64_t n = 0;
-    uint8_t last[32];
-    char hex[65];
-
-    if (!export && strcmp(verb, "check") != 0)
-        return avow_program_misused(&s->program);
-    if (load(s, &settings, &err) < 0 ||
-        avow_settings_path(&settings, "audit.db", &path, &err) < 0 ||
-        avow_audit_open(path, AVOW_AUDIT_READ, 0, &a, &err) < 0)
-        return avow_program_complain(&s->program, &err, AVOW_EXIT_USAGE);
-    if (avow_audit_each(a, export ? print_row : NULL, NULL, &n, last, &err) != 0)
-        return avow_program_complain(&s->program, &err,
-                                     err.code == AVOW_E_DIGEST ? EXIT_BROKEN : EXIT_FAILURE);
-    avow_hex(AVOW_BYTES_OF(last), hex);
-    if (!export)
-        printf("%s: ok, %llu rows, last hash %s\n", path, (unsigned long long)n, hex);
-    return fflush(stdout) == 0 ? EXIT_SUCCESS : EXIT_FAILURE;
 }
 
 /* ---- serving ---- */
@@ -161,6 +131,46 @@ static int serve(struct service *s)
     return rc;
 }
 
+/* ---- commands ---- */
+
+enum { TAKES_HEAD = 1, TAKES_JSON = 2 };
+
+static const struct {
+    const char *words[2];
+    unsigned takes;
+    int (*run)(const struct command *c);
+} commands[] = {
+    { { "audit", "check" }, TAKES_HEAD, command_audit_check },
+    { { "audit", "export" }, 0, command_audit_export },
+    { { "audit", "head" }, TAKES_JSON, command_audit_head },
+};
+
+/* Whether @words are those of command @i, all of them. */
+static bool is_command(size_t i, char **words, int n)
+{
+    for (int k = 0; k < 2; k++)
+        if (k < n ? !commands[i].words[k] || strcmp(commands[i].words[k], words[k]) != 0
+                  : commands[i].words[k] != NULL)
+            return false;
+    return n <= 2;
+}
+
+static int run_command(const struct service *s, size_t i)
+{
+    struct command c = { .program = &s->program, .head = s->head, .json = s->json };
+    struct avow_error err = { 0 };
+    int status = 0;
+
+    if ((s->head && !(commands[i].takes & TAKES_HEAD)) ||
+        (s->json && !(commands[i].takes & TAKES_JSON)))
+        return avow_program_misused(&s->program);
+    if (load(s, &c.settings, &err) < 0)
+        return avow_program_complain(&s->program, &err, AVOW_EXIT_USAGE);
+    status = commands[i].run(&c);
+    avow_settings_done(&c.settings);
+    return status;
+}
+
 int main(int argc, char **argv)
 {
     struct service s = { .program = { .name = "avow-verifier",
@@ -172,9 +182,10 @@ int main(int argc, char **argv)
     if (status >= 0)
         return status;
     avow_log_start(s.program.name, NULL);
-    if (argc - optind == 2 && strcmp(argv[optind], "audit") == 0)
-        return audit(&s, argv[optind + 1]);
-    if (optind < argc)
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
+        if (is_command(i, argv + optind, argc - optind))
+            return run_command(&s, i);
+    if (optind < argc || s.head || s.json)
         return avow_program_misused(&s.program);
     avow_program_settle();
     return serve(&s);

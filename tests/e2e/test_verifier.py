@@ -228,6 +228,53 @@ class Bare(VerifierTest):
         self.assertEqual(done.returncode, 3)
         self.assertIn(f"row {victim} was changed", done.stderr)
 
+    def test_13_head(self):
+        """What is kept of the log finds rows that were cut off, which the chain alone does not."""
+        other = tempfile.mkdtemp(prefix="avow-verifier-")
+        self.addCleanup(shutil.rmtree, other, True)
+        v = Verifier(other).start()
+        self.addCleanup(v.stop)
+        asked = v.call("GET", "/audit/head")[2]
+        self.assertEqual(v.metric("avow_audit_rows"), asked["id"])
+        done = v.audit("head", "--json")
+        self.assertEqual((done.returncode, json.loads(done.stdout)), (0, asked), done.stderr)
+        self.assertLess(abs(asked["time"] - time.time()), 3600)
+        text = v.audit("head").stdout
+        self.assertRegex(text, rf"^{asked['id']}:{asked['hash']} \d{{4}}-\d\d-\d\dT\d\d:\d\d:\d\dZ\n$")
+        v.call("POST", SNP, captured())
+        later = v.call("GET", "/audit/head")[2]
+        self.assertEqual(later["id"], asked["id"] + 1)
+        kept = {name: os.path.join(other, name) for name in ("text", "json")}
+        for name, content in (("text", v.audit("head").stdout), ("json", json.dumps(later))):
+            with open(kept[name], "w") as f:
+                f.write(content)
+        for head in (text.split()[0], f"{later['id']}:{later['hash']}", *kept.values()):
+            done = v.audit("check", "--head", head)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn("is as it was kept", done.stdout)
+        self.assertEqual(v.audit("check", "--head", "/nonexistent").returncode, 2)
+        self.assertEqual(v.audit("check", "--head", "/dev/null").returncode, 2)
+        for misuse in (("check", "--json"), ("export", "--head", "1:2"), ("head", "head"), ("nothing",)):
+            self.assertEqual(v.audit(*misuse).returncode, 2, misuse)
+        self.assertEqual(v.stop(), 0)
+        import sqlite3
+        db = sqlite3.connect(v.state + "/audit.db")
+        db.execute("DROP TRIGGER log_no_delete")
+        db.execute("DELETE FROM log WHERE id >= ?", (later["id"],))
+        db.commit()
+        db.close()
+        self.assertEqual(v.audit().returncode, 0)
+        for head in kept.values():
+            done = v.audit("check", "--head", head)
+            self.assertEqual(done.returncode, 3)
+            self.assertIn(f"row {later['id']} is gone: the log ends with row {asked['id']}", done.stderr)
+        self.assertEqual(v.audit("check", "--head", text.split()[0]).returncode, 0)
+        # the service goes on writing: the number is back, the row is another
+        v.start()
+        done = v.audit("check", "--head", kept["json"])
+        self.assertEqual(done.returncode, 3)
+        self.assertIn(f"row {later['id']} is not the one", done.stderr)
+
 
 class Impossible(unittest.TestCase):
     """What cannot be a state folder: what happened, to which, and what to do; not a line of a log."""

@@ -141,8 +141,13 @@ class Verifier:
                 return jwt.decode(token, jwt.PyJWK(key).key, algorithms=[key["alg"]], issuer=self.issuer)
         raise AssertionError(f"no key {kid}")
 
-    def audit(self, verb="check"):
-        return subprocess.run([VERIFIER, "audit", verb, "--state", self.state], capture_output=True, text=True, timeout=60)
+    def run(self, *args):
+        """A command of the program beside the running service."""
+        return subprocess.run([VERIFIER, *args, "--state", self.state], capture_output=True, text=True, timeout=120,
+                              stdin=subprocess.DEVNULL)
+
+    def audit(self, verb="check", *args):
+        return self.run("audit", verb, *args)
 
     def rows(self):
         return [json.loads(line)["row"] for line in self.audit("export").stdout.splitlines()]
