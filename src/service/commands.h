@@ -24,4 +24,9 @@ int command_audit_check(const struct command *c);
 int command_audit_export(const struct command *c);
 int command_audit_head(const struct command *c);
 
+/* ---- command_rotate.c ---- */
+#define ROTATE_TIMEOUT_S \
+    60u /* default; making keys takes a second, their evidence may take longer */
+int command_rotate(const struct command *c);
+
 #endif

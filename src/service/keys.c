@@ -90,13 +90,11 @@ static int write_index(const struct avow_keys *k, struct avow_error *err)
     return avow_file_write(path, 0600, avow_buf_view(&text), err);
 }
 
-static int read_generation(struct avow_keys *k, const json_t *j, struct avow_error *err)
+/* What the index says of one. */
+static int parse_generation(const json_t *j, struct avow_generation *g, struct avow_error *err)
 {
-    avow_auto(avow_cleanup_generation) struct avow_generation *g = generation_empty();
     const char *text = NULL;
 
-    if (!g || k->n == AVOW_KEYS_MAX)
-        return AVOW_FAIL(err, LIMIT, "at most %d generations", AVOW_KEYS_MAX);
     AVOW_TRY(avow_json_get_str(j, "name", &text, err));
     if (strlen(text) >= sizeof g->name || strspn(text, "0123456789") != strlen(text))
         return AVOW_FAIL(err, FORMAT, "\"%.20s\" is no generation's name", text);
@@ -108,7 +106,16 @@ static int read_generation(struct avow_keys *k, const json_t *j, struct avow_err
     AVOW_TRY(avow_json_get_array(j, "jwks", 2, &g->jwks, err));
     json_incref(g->jwks);
     g->issuer = json_incref(json_object_get(j, "issuer"));
-    AVOW_TRY(generation_kids(g, err));
+    return generation_kids(g, err);
+}
+
+static int read_generation(struct avow_keys *k, const json_t *j, struct avow_error *err)
+{
+    avow_auto(avow_cleanup_generation) struct avow_generation *g = generation_empty();
+
+    if (!g || k->n == AVOW_KEYS_MAX)
+        return AVOW_FAIL(err, LIMIT, "at most %d generations", AVOW_KEYS_MAX);
+    AVOW_TRY(parse_generation(j, g, err));
     if (!g->retired) {
         AVOW_TRY(read_signer(k, g->name, ".rsa.pem", &g->rsa, err));
         AVOW_TRY(read_signer(k, g->name, ".ec.pem", &g->ec, err));
@@ -148,6 +155,27 @@ static int read_index(struct avow_keys *k, struct avow_error *err)
     if (rc < 0)
         (void)avow_error_prefix(err, "%s", path);
     return rc;
+}
+
+int avow_keys_peek(const char *dir, char kid[AVOW_KEY_KID], struct avow_error *err)
+{
+    avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(INDEX_MAX);
+    avow_auto(avow_cleanup_generation) struct avow_generation *g = generation_empty();
+    const struct avow_keys k = { .dir = (char *)(uintptr_t)dir };
+    avow_autofree char *path = NULL;
+    avow_autojson json_t *j = NULL;
+    json_t *list = NULL;
+
+    if (!g)
+        return AVOW_FAIL(err, NOMEM, "out of memory");
+    AVOW_TRY(path_of(&k, INDEX, "", &path, err));
+    AVOW_TRY(avow_file_read(path, AVOW_FILE_ANYBODYS, &text, err)); /* root asks for others, too */
+    if (avow_json_parse(avow_buf_view(&text), &j, err) < 0 ||
+        avow_json_get_array(j, "generations", AVOW_KEYS_MAX, &list, err) < 0 ||
+        parse_generation(json_array_get(list, json_array_size(list) - 1), g, err) < 0)
+        return avow_error_prefix(err, "%s", path);
+    memcpy(kid, g->rsa_kid, AVOW_KEY_KID);
+    return 0;
 }
 
 /* ---- generations ---- */

@@ -40,6 +40,10 @@ AVOW_MUST_USE int avow_generation_statement(const struct avow_generation *g, str
 AVOW_MUST_USE int avow_generation_attest(struct avow_generation *g, struct avow_bytes bundle,
                                          struct avow_error *err);
 
+/* The RSA key's id of the generation that signs, from the folder of a service that runs.
+ * -AVOW_E_SYSTEM, -AVOW_E_FORMAT. */
+AVOW_MUST_USE int avow_keys_peek(const char *dir, char kid[AVOW_KEY_KID], struct avow_error *err);
+
 struct avow_keys; /* opaque, owned */
 
 /* The keys in folder @dir, which is made (0700) if it is not there, with a first generation. A

@@ -2,6 +2,8 @@
 #include <time.h>
 
 #include "attest/attest.h"
+#include "serve/file.h"
+#include "service/state.h"
 #include "service/verifier_internal.h"
 #include "source/source.h"
 
@@ -94,6 +96,18 @@ static int adopt(struct making *m, struct avow_error *err)
     return rotation_publish(v, err);
 }
 
+/* Logged, and left in the state folder for who waits for the new keys (command_rotate.c). */
+static void rotation_failed(struct avow_verifier *v, const char *text)
+{
+    avow_auto(avow_buf_done) struct avow_buf note = AVOW_BUF(2 * AVOW_ERROR_TEXT_MAX);
+    avow_autofree char *path = NULL;
+
+    avow_log(AVOW_LOG_ERROR, "rotation-failed", "text=\"%s\"", text);
+    avow_buf_putf(&note, "%s\n", text);
+    if (avow_settings_path(v->settings, ROTATION_FAILED, &path, NULL) == 0)
+        (void)!avow_file_write(path, 0600, avow_buf_view(&note), NULL);
+}
+
 static void on_made(void *ctx, bool ran)
 {
     avow_auto(avow_cleanup_making) struct making *m = ctx;
@@ -103,7 +117,7 @@ static void on_made(void *ctx, bool ran)
     if (!ran)
         return;
     if (adopt(m, &err) < 0) {
-        avow_log(AVOW_LOG_ERROR, "rotation-failed", "text=\"%s\"", err.text);
+        rotation_failed(m->v, err.text);
         return;
     }
     avow_metrics_count(m->v->metrics, "rotations", "Generations of keys made", NULL, 1);
@@ -118,13 +132,15 @@ void avow_verifier_rotate(struct avow_verifier *v)
     if (v->rotating)
         return;
     m = calloc(1, sizeof *m);
-    if (!m)
+    if (!m) {
+        rotation_failed(v, "out of memory");
         return;
+    }
     m->v = v;
     m->basis = basis_ref(v->basis);
     m->issuer = strdup(v->issuer);
     if (!m->issuer || avow_workers_submit(v->workers, make, on_made, m) < 0) {
-        avow_log(AVOW_LOG_ERROR, "rotation-failed", "text=\"busy or out of memory\"");
+        rotation_failed(v, "busy or out of memory");
         return;
     }
     v->rotating = true;

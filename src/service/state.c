@@ -82,8 +82,9 @@ int avow_state_holder(const char *dir, pid_t *pid, struct avow_error *err)
     if (l.l_type == F_UNLCK)
         return AVOW_FAIL(err, NOTFOUND, "no avow-verifier runs with " WHERE, dir);
     if (l.l_pid <= 0)
-        return AVOW_FAIL(err, UNSUPPORTED,
-                         "the avow-verifier that runs with %s is in another PID namespace", dir);
+        return AVOW_FAIL(
+            err, UNSUPPORTED,
+            "the avow-verifier that runs with %s is in another PID namespace: ask it there", dir);
     *pid = l.l_pid;
     return 0;
 }

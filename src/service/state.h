@@ -10,6 +10,8 @@
 
 #include "base/err.h"
 
+#define ROTATION_FAILED "rotation.failed" /* file: why the last rotation that failed did so */
+
 /* Makes folder @dir (0700) if it is not there, and takes it until @lock is closed. -AVOW_E_BUSY,
  * -AVOW_E_UNTRUSTED (others may write there), -AVOW_E_FORMAT (no folder), -AVOW_E_SYSTEM. */
 AVOW_MUST_USE int avow_state_take(const char *dir, int *lock, struct avow_error *err);

@@ -8,12 +8,14 @@
 #include "service/state.h"
 #include "service/verifier.h"
 
+#define TIMEOUT_MAX_S 86400
 #define RELOADS_MAX 2 /* settings in use, and settings that may come into use */
 
 struct service {
     struct avow_program program;
     const char *state, *listen, *head; /* options */
     bool json;
+    unsigned timeout_s; /* 0: none was given */
     struct avow_verifier *verifier;
     struct avow_settings settings[RELOADS_MAX];
     size_t current;
@@ -22,10 +24,24 @@ struct service {
 static const char usage[] =
     "usage: avow-verifier [--config FILE] [--state DIR] [--listen HOST:PORT] [--check]\n"
     "                     [--ready-fd N]\n"
+    "       avow-verifier rotate [--json] [--timeout SECONDS] [--config FILE] [--state DIR]\n"
     "       avow-verifier audit check [--head SEQ:HASH|FILE] [--config FILE] [--state DIR]\n"
     "       avow-verifier audit head [--json] [--config FILE] [--state DIR]\n"
     "       avow-verifier audit export [--config FILE] [--state DIR]\n"
     "       avow-verifier --version | --help\n";
+
+static int take_timeout(struct service *s, const char *value)
+{
+    char *end = NULL;
+    long seconds = strtol(value, &end, 10);
+
+    if (*end || end == value || seconds < 1 || seconds > TIMEOUT_MAX_S) {
+        fprintf(stderr, "%s: --timeout needs seconds, 1 to %d\n", s->program.name, TIMEOUT_MAX_S);
+        return AVOW_EXIT_USAGE;
+    }
+    s->timeout_s = (unsigned)seconds;
+    return -1;
+}
 
 /* Goes on (-1), or ends with an exit status. */
 static int read_options(int argc, char **argv, struct service *s)
@@ -35,6 +51,7 @@ static int read_options(int argc, char **argv, struct service *s)
                                            { "listen", required_argument, NULL, 'l' },
                                            { "head", required_argument, NULL, 'H' },
                                            { "json", no_argument, NULL, 'j' },
+                                           { "timeout", required_argument, NULL, 't' },
                                            { 0 } };
     int status = -1;
     int c = 0;
@@ -48,6 +65,8 @@ static int read_options(int argc, char **argv, struct service *s)
             s->head = optarg;
         else if (c == 'j')
             s->json = true;
+        else if (c == 't')
+            status = take_timeout(s, optarg);
         else
             status = avow_program_option(&s->program, c, optarg);
     }
@@ -95,51 +114,57 @@ static void on_rotate(evutil_socket_t sig, short what, void *arg)
     avow_verifier_rotate(s->verifier);
 }
 
+/* Signals first: who finds the state folder taken may send one at once. */
+static int open_program(struct service *s, struct avow_error *err)
+{
+    AVOW_TRY(avow_program_open(&s->program, err));
+    AVOW_TRY(avow_program_on(&s->program, SIGHUP, on_reload, s, err));
+    return avow_program_on(&s->program, SIGUSR1, on_rotate, s, err);
+}
+
 static int loop(struct service *s, struct avow_error *err)
 {
     avow_auto(avow_buf_done) struct avow_buf line = AVOW_BUF(8192);
-    struct avow_program *p = &s->program;
 
-    AVOW_TRY(avow_program_open(p, err));
-    AVOW_TRY(avow_program_on(p, SIGHUP, on_reload, s, err));
-    AVOW_TRY(avow_program_on(p, SIGUSR1, on_rotate, s, err));
-    AVOW_TRY(avow_verifier_new(p->base, &s->settings[0], &s->verifier, err));
+    AVOW_TRY(avow_verifier_new(s->program.base, &s->settings[0], &s->verifier, err));
     AVOW_TRY(avow_verifier_ready(s->verifier, &line, err));
-    return avow_program_run(p, avow_buf_view(&line), err);
+    return avow_program_run(&s->program, avow_buf_view(&line), err);
 }
 
 static int serve(struct service *s)
 {
     avow_autoclose int lock = -1;
     struct avow_error err = { 0 };
-    int rc = 0;
+    int status = EXIT_SUCCESS;
 
     if (load(s, &s->settings[0], &err) < 0)
         return avow_program_complain(&s->program, &err, AVOW_EXIT_USAGE);
-    if (s->program.check) {
+    if (s->program.check)
         printf("%s: ok\n", s->program.config ? s->program.config : "no configuration");
-    } else if (avow_state_take(s->settings[0].state, &lock, &err) < 0) {
-        rc = avow_program_complain(&s->program, &err,
-                                   err.code == AVOW_E_BUSY ? EXIT_FAILURE : AVOW_EXIT_USAGE);
-    } else {
-        rc = loop(s, &err) < 0 ? avow_program_report(&err, EXIT_FAILURE) : EXIT_SUCCESS;
-        avow_verifier_free(s->verifier);
-        avow_program_close(&s->program);
-    }
+    else if (open_program(s, &err) < 0)
+        status = avow_program_report(&err, EXIT_FAILURE);
+    else if (avow_state_take(s->settings[0].state, &lock, &err) < 0)
+        status = avow_program_complain(&s->program, &err,
+                                       err.code == AVOW_E_BUSY ? EXIT_FAILURE : AVOW_EXIT_USAGE);
+    else if (loop(s, &err) < 0)
+        status = avow_program_report(&err, EXIT_FAILURE);
+    avow_verifier_free(s->verifier);
+    avow_program_close(&s->program);
     for (size_t i = 0; i < RELOADS_MAX; i++)
         avow_settings_done(&s->settings[i]);
-    return rc;
+    return status;
 }
 
 /* ---- commands ---- */
 
-enum { TAKES_HEAD = 1, TAKES_JSON = 2 };
+enum { TAKES_HEAD = 1, TAKES_JSON = 2, TAKES_TIMEOUT = 4 };
 
 static const struct {
     const char *words[2];
     unsigned takes;
     int (*run)(const struct command *c);
 } commands[] = {
+    { { "rotate" }, TAKES_JSON | TAKES_TIMEOUT, command_rotate },
     { { "audit", "check" }, TAKES_HEAD, command_audit_check },
     { { "audit", "export" }, 0, command_audit_export },
     { { "audit", "head" }, TAKES_JSON, command_audit_head },
@@ -157,12 +182,16 @@ static bool is_command(size_t i, char **words, int n)
 
 static int run_command(const struct service *s, size_t i)
 {
-    struct command c = { .program = &s->program, .head = s->head, .json = s->json };
+    struct command c = { .program = &s->program,
+                         .head = s->head,
+                         .timeout_s = s->timeout_s ? s->timeout_s : ROTATE_TIMEOUT_S,
+                         .json = s->json };
+    const unsigned given = (s->head ? TAKES_HEAD : 0u) | (s->json ? TAKES_JSON : 0u) |
+                           (s->timeout_s ? TAKES_TIMEOUT : 0u);
     struct avow_error err = { 0 };
     int status = 0;
 
-    if ((s->head && !(commands[i].takes & TAKES_HEAD)) ||
-        (s->json && !(commands[i].takes & TAKES_JSON)))
+    if (given & ~commands[i].takes)
         return avow_program_misused(&s->program);
     if (load(s, &c.settings, &err) < 0)
         return avow_program_complain(&s->program, &err, AVOW_EXIT_USAGE);
@@ -185,7 +214,7 @@ int main(int argc, char **argv)
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++)
         if (is_command(i, argv + optind, argc - optind))
             return run_command(&s, i);
-    if (optind < argc || s.head || s.json)
+    if (optind < argc || s.head || s.json || s.timeout_s)
         return avow_program_misused(&s.program);
     avow_program_settle();
     return serve(&s);

@@ -180,7 +180,7 @@ class Bare(VerifierTest):
         old = self.token(self.verifier.call("POST", SNP, captured()))
         before = self.verifier.jwks()
         self.verifier.process.send_signal(signal.SIGUSR1)
-        end = time.monotonic() + 20
+        end = time.monotonic() + 60
         while self.verifier.jwks() == before and time.monotonic() < end:
             time.sleep(0.02)  # a signal has no answer to wait for
         after = self.verifier.jwks()
@@ -288,6 +288,81 @@ class Impossible(unittest.TestCase):
             self.assertIn(f"avow-verifier: the state folder {folder} (--state, or \"state\" in the configuration)", done.stderr)
             self.assertIn(text, done.stderr)
             self.assertNotIn("See the system's own message", done.stderr)
+
+
+class Rotate(VerifierTest):
+    """The command beside the service: what it waits for, and how it fails."""
+
+    @classmethod
+    def make_config(cls):
+        return {}
+
+    def kid(self):
+        return self.verifier.jwks()["keys"][0]["kid"]
+
+    def test_1_signs_at_once(self):
+        before = self.kid()
+        done = self.verifier.run("rotate", "--json")
+        self.assertEqual(done.returncode, 0, done.stderr)
+        said = json.loads(done.stdout)
+        self.assertEqual(said["before"], before)
+        self.assertEqual(said["kid"], self.kid())
+        self.assertNotEqual(said["kid"], before)
+        token = self.token(self.verifier.call("POST", SNP, captured()))
+        self.assertEqual(jwt.get_unverified_header(token)["kid"], said["kid"])
+        done = self.verifier.run("rotate")
+        self.assertEqual(done.stdout, f"{self.verifier.state}: key {self.kid()} signs now, before it {said['kid']} did\n")
+
+    def test_2_failure_is_told(self):
+        """At most 16 generations are listed, and the seventeenth is not made."""
+        for _ in range(17):
+            done = self.verifier.run("rotate")
+            if done.returncode:
+                break
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no new keys, the old ones sign on: 16 generations are listed still", done.stderr)
+        self.assertEqual(len(self.verifier.jwks()["keys"]), 32)
+        # what failed before is no reason to give up
+        self.assertEqual(self.verifier.stop(), 0)
+        shutil.rmtree(self.verifier.state + "/keys")
+        self.verifier.start()
+        self.assertEqual(self.verifier.run("rotate").returncode, 0)
+
+    def test_3_waits_no_longer_than_told(self):
+        os.kill(self.verifier.process.pid, signal.SIGSTOP)
+        try:
+            done = self.verifier.run("rotate", "--timeout", "1")
+        finally:
+            os.kill(self.verifier.process.pid, signal.SIGCONT)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("no new keys yet", done.stderr)
+        self.assertEqual(self.verifier.run("rotate").returncode, 0)  # and no signal is pending any more
+
+    def test_4_service_that_ends(self):
+        os.kill(self.verifier.process.pid, signal.SIGSTOP)
+        asking = subprocess.Popen([VERIFIER, "rotate", "--state", self.verifier.state], stderr=subprocess.PIPE, text=True)
+        end = time.monotonic() + 60
+        while not self.signalled():  # who is stopped has the signal pending
+            self.assertLess(time.monotonic(), end)
+        os.kill(self.verifier.process.pid, signal.SIGKILL)
+        error = asking.communicate(timeout=60)[1]
+        self.assertEqual(asking.returncode, 1, error)
+        self.assertIn("ended before it had new keys", error)
+        self.verifier.process.wait(30)
+
+    def signalled(self):
+        with open(f"/proc/{self.verifier.process.pid}/status") as f:
+            masks = [int(line.split()[1], 16) for line in f if line.startswith(("SigPnd", "ShdPnd"))]
+        return any(mask >> (signal.SIGUSR1 - 1) & 1 for mask in masks)
+
+    def test_5_nobody(self):
+        for state in (self.verifier.state, os.path.join(self.dir, "never")):  # test_4 ended it
+            done = subprocess.run([VERIFIER, "rotate", "--state", state], capture_output=True, text=True, timeout=60)
+            self.assertEqual(done.returncode, 4, done.stderr)
+            self.assertIn(f"no avow-verifier runs with the state folder {state}", done.stderr)
+        self.assertFalse(os.path.exists(os.path.join(self.dir, "never")))
+        for misuse in (("rotate", "now"), ("rotate", "--head", "1:2"), ("rotate", "--timeout", "0"), ("--timeout", "3")):
+            self.assertEqual(self.verifier.run(*misuse).returncode, 2, misuse)
 
 
 class Limits(VerifierTest):

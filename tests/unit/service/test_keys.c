@@ -70,18 +70,24 @@ static void rotation_overlaps(void **state)
     avow_auto(avow_cleanup_generation) struct avow_generation *g = NULL;
     avow_auto(avow_cleanup_generation) struct avow_generation *held = NULL;
     char first[AVOW_KEY_KID];
+    char seen[AVOW_KEY_KID];
     bool made = false;
 
     (void)state;
+    assert_int_equal(avow_keys_peek(dir, seen, NULL), -AVOW_E_SYSTEM);
     k = open_keys(ISSUER, NOW, &made);
     assert_true(made);
     assert_true(there("0001.rsa.pem") && there("0001.ec.pem") && there("index.json"));
     memcpy(first, avow_keys_current(k)->rsa_kid, sizeof first);
+    assert_int_equal(avow_keys_peek(dir, seen, NULL), 0);
+    assert_string_equal(seen, first);
     assert_int_equal(listed(k), 2);
     held = avow_generation_ref(avow_keys_current(k)); /* a request that is being answered */
     assert_int_equal(avow_generation_new(ISSUER, NOW + 10, &g, NULL), 0);
     assert_int_equal(avow_keys_adopt(k, g, NOW + 10, LIFE, NULL), 0);
     assert_string_not_equal(avow_keys_current(k)->rsa_kid, first);
+    assert_int_equal(avow_keys_peek(dir, seen, NULL), 0);
+    assert_string_equal(seen, avow_keys_current(k)->rsa_kid);
     assert_non_null(held->rsa); /* it can still sign */
     assert_int_equal(listed(k), 4);
     assert_false(there("0001.rsa.pem") || there("0001.ec.pem"));
