@@ -7,8 +7,8 @@
 #include "service/server_internal.h"
 #include "service/tls.h"
 
-/* What evhttp reads of a body before it answers by itself; what is over our own limit and below
- * this gets an error of the service's shape. */
+/* What evhttp reads of a body before it answers by itself, with a page that libevent 2.1 lets
+ * nobody change; what is over our own limit and below this gets an error of the service's shape. */
 #define BODY_READ_MAX (AVOW_SERVER_BODY_MAX + (64u << 10))
 
 struct avow_server *avow_server_of(const struct avow_server_conn *conn)
