@@ -98,7 +98,7 @@ void avow_call_reply(struct avow_call *c, int status, json_t *take_body)
     finish_json(c, status, take_body, NULL);
 }
 
-static void fail_status(struct avow_call *c, int status, const struct avow_error *err)
+static json_t *error_body(const struct avow_error *err)
 {
     json_t *body =
         json_pack("{s:{s:s,s:s%,s:s}}", "error", "code", avow_err_name(err->code), "message",
@@ -107,7 +107,12 @@ static void fail_status(struct avow_call *c, int status, const struct avow_error
     if (!body) /* the text quotes bytes that are not UTF-8 */
         body = json_pack("{s:{s:s,s:s,s:s}}", "error", "code", avow_err_name(err->code), "message",
                          avow_err_text(err->code), "hint", avow_err_hint(err->code));
-    finish_json(c, status, body, err);
+    return body;
+}
+
+static void fail_status(struct avow_call *c, int status, const struct avow_error *err)
+{
+    finish_json(c, status, error_body(err), err);
 }
 
 static int status_of(int code)
@@ -245,6 +250,24 @@ void avow_call_begin(struct avow_conn *conn, struct evhttp_request *req)
     avow_exchange_begin(&c->x, &conn->base, req);
     c->conn = conn;
     dispatch(c);
+}
+
+void avow_call_too_large(struct avow_https_conn *conn, struct avow_buf *headers,
+                         struct avow_buf *body)
+{
+    const struct avow_http_config *cfg = &avow_conn_http((struct avow_conn *)conn)->cfg;
+    struct avow_served s = { .method = "?", .pattern = "", .status = 413, .code = AVOW_E_LIMIT };
+    avow_autojson json_t *j = NULL;
+    struct avow_error err = { 0 };
+
+    (void)headers;
+    AVOW_FAIL(&err, LIMIT, "a body of more than %u bytes", AVOW_HTTP_BODY_MAX);
+    j = error_body(&err);
+    if (j)
+        (void)!avow_json_canonical(j, body, NULL); /* at worst there is no body */
+    s.text = err.text;
+    if (cfg->served)
+        cfg->served(cfg->ctx, &s);
 }
 
 void avow_call_lost(struct avow_exchange *x)

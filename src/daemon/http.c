@@ -51,6 +51,7 @@ static const struct avow_https_hooks hooks = {
     .record = on_record,
     .overdue = conn_authorised, /* only strangers have to be quick */
     .request = on_request,
+    .too_large = avow_call_too_large,
     .lost = avow_call_lost,
     .released = free,
 };

@@ -40,6 +40,9 @@ struct avow_call {
 
 /* A request came in on @conn: dispatch it. */
 void avow_call_begin(struct avow_conn *conn, struct evhttp_request *req);
+/* The hook: what comes in is too large for a request. */
+void avow_call_too_large(struct avow_https_conn *conn, struct avow_buf *headers,
+                         struct avow_buf *body);
 /* The hook: the connection of the call goes down. */
 void avow_call_lost(struct avow_exchange *x);
 /* For metrics and logs: @c is answered so. */

@@ -61,6 +61,7 @@ static void conn_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long
         return;
     h = conn->https;
     event_del(&conn->deadline);
+    avow_excess_done(&conn->excess);
     if (h->cfg.hooks->forget)
         h->cfg.hooks->forget(conn);
     free(conn);
@@ -107,7 +108,7 @@ static void on_deadline(evutil_socket_t fd, short what, void *arg)
 
     (void)fd;
     (void)what;
-    if (!hooks->overdue || !hooks->overdue(conn))
+    if (conn->excess.refused || !hooks->overdue || !hooks->overdue(conn))
         hang_up(conn->ssl);
 }
 
@@ -140,6 +141,35 @@ static struct avow_https_conn *conn_new(struct avow_https *h, SSL *ssl)
     return conn;
 }
 
+static void on_too_large(void *ctx, struct avow_buf *headers, struct avow_buf *body)
+{
+    struct avow_https_conn *conn = ctx;
+
+    avow_https_conn_wait(conn, AVOW_HTTPS_LINGER_S);
+    conn->https->cfg.hooks->too_large(conn, headers, body);
+}
+
+/* Consumes @ssl. */
+static struct bufferevent *bufferevent_of(struct avow_https *h, SSL *ssl)
+{
+    struct avow_https_conn *conn = conn_new(h, ssl);
+    struct bufferevent *bev = NULL;
+
+    if (!conn) {
+        SSL_free(ssl);
+        return NULL;
+    }
+    bev = bufferevent_openssl_socket_new(h->cfg.base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING,
+                                         BEV_OPT_CLOSE_ON_FREE); /* frees ssl if it fails */
+    if (bev &&
+        avow_excess_begin(&conn->excess, h->cfg.base, bev, h->cfg.headers_max + h->cfg.body_max,
+                          on_too_large, conn, NULL) < 0) {
+        bufferevent_free(bev);
+        bev = NULL;
+    }
+    return bev;
+}
+
 static struct bufferevent *connection_new(struct avow_https *h)
 {
     SSL *ssl = NULL;
@@ -150,11 +180,7 @@ static struct bufferevent *connection_new(struct avow_https *h)
     if (!ssl)
         return NULL;
     h->making = true; /* conn_free shall not come back here */
-    if (conn_new(h, ssl))
-        bev = bufferevent_openssl_socket_new(h->cfg.base, -1, ssl, BUFFEREVENT_SSL_ACCEPTING,
-                                             BEV_OPT_CLOSE_ON_FREE); /* frees ssl if it fails */
-    else
-        SSL_free(ssl);
+    bev = bufferevent_of(h, ssl);
     ERR_clear_error();
     h->making = false;
     if (bev && h->cfg.may_just_leave)
@@ -226,6 +252,8 @@ static void on_request(struct evhttp_request *req, void *arg)
     struct avow_https_conn *conn = ssl ? SSL_get_ex_data(ssl, conn_index) : NULL;
 
     (void)arg;
+    if (conn)
+        avow_excess_next(&conn->excess);
     if (conn && !conn->evcon) {
         conn->evcon = evcon;
         evhttp_connection_set_closecb(evcon, on_close, conn);
@@ -245,7 +273,7 @@ static int evhttp_set_up(struct avow_https *h)
     evhttp_set_gencb(h->ev, on_request, h);
     evhttp_set_timeout(h->ev, h->cfg.idle_s);
     evhttp_set_max_headers_size(h->ev, (ev_ssize_t)h->cfg.headers_max);
-    evhttp_set_max_body_size(h->ev, (ev_ssize_t)h->cfg.body_max);
+    evhttp_set_max_body_size(h->ev, -1); /* none: serve/excess.h */
     evhttp_set_allowed_methods(h->ev, (ev_uint16_t)h->cfg.methods);
     evhttp_set_default_content_type(h->ev, NULL);
     return 0;

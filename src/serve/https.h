@@ -15,9 +15,10 @@
 #include <sys/socket.h>
 
 #include "base/cleanup.h"
-#include "base/err.h"
+#include "serve/excess.h"
 
 #define AVOW_HTTPS_LISTENERS_MAX 4
+#define AVOW_HTTPS_LINGER_S 5 /* for a client to read why its request is too large */
 
 struct avow_https; /* the server; opaque, owned */
 struct avow_exchange;
@@ -29,6 +30,7 @@ struct avow_https_conn {
     struct evhttp_connection *evcon; /* NULL before the first request */
     struct avow_exchange *exchange;  /* the request under way, or NULL */
     struct event deadline;
+    struct avow_excess excess;
 };
 
 /* @conn has an address only once the first record came in: libevent tells of none before. */
@@ -39,6 +41,9 @@ struct avow_https_hooks {
     bool (*overdue)(struct avow_https_conn *conn);
     /* A whole request came in; false closes the connection. */
     bool (*request)(struct avow_https_conn *conn, struct evhttp_request *req);
+    /* What came in is too long for a request and is refused: see serve/excess.h. */
+    void (*too_large)(struct avow_https_conn *conn, struct avow_buf *headers,
+                      struct avow_buf *body);
     /* The connection goes down while @x is under way, and takes it along (avow_exchange_lost). */
     void (*lost)(struct avow_exchange *x);
     /* @conn is about to be freed. May be NULL. */
@@ -53,11 +58,12 @@ struct avow_https_config {
     void *ctx;                            /* avow_https_ctx; lives until it is released */
     size_t conn_size;                     /* of its user's struct */
     unsigned conns_max;
-    int first_s;                  /* deadline of a connection when it is accepted */
-    int idle_s;                   /* without a byte either way */
-    size_t headers_max, body_max; /* beyond them evhttp answers by itself */
-    int methods;                  /* EVHTTP_REQ_*, or-ed; others: 501 */
-    bool may_just_leave;          /* a client's end without TLS's close_notify is no failure */
+    int first_s;         /* deadline of a connection when it is accepted */
+    int idle_s;          /* without a byte either way */
+    size_t headers_max;  /* beyond them evhttp answers by itself */
+    size_t body_max;     /* too_large, beyond these two together */
+    int methods;         /* EVHTTP_REQ_*, or-ed; others: 501 */
+    bool may_just_leave; /* a client's end without TLS's close_notify is no failure */
 };
 
 /* @take_tls is consumed in any case. -AVOW_E_CRYPTO, -AVOW_E_NOMEM. */

@@ -7,6 +7,8 @@
 
 #define PATH_MAX_BYTES 256u
 #define MESSAGE_MAX 1024
+#define TOO_LARGE "RequestTooLarge"
+#define TOO_LARGE_TEXT "a body of more than %u bytes"
 
 const char *avow_request_param(const struct avow_request *r, const char *name)
 {
@@ -106,6 +108,11 @@ void avow_request_reply_json(struct avow_request *r, int status, json_t *take_bo
     finish_json(r, status, take_body, "", "");
 }
 
+static json_t *error_body(const char *code, const char *text)
+{
+    return json_pack("{s:{s:s,s:s}}", "error", "code", code, "message", text);
+}
+
 void avow_request_fail(struct avow_request *r, int status, const char *code, const char *fmt, ...)
 {
     char text[MESSAGE_MAX];
@@ -116,8 +123,7 @@ void avow_request_fail(struct avow_request *r, int status, const char *code, con
     va_end(ap);
     avow_printable(text); /* it may quote what the client sent */
     avow_request_answer_with(r, "x-ms-error-code", code);
-    finish_json(r, status, json_pack("{s:{s:s,s:s}}", "error", "code", code, "message", text), code,
-                text);
+    finish_json(r, status, error_body(code, text), code, text);
 }
 
 /* Paths are compared without case: Microsoft's own clients write them either way. */
@@ -169,8 +175,7 @@ static void dispatch(struct avow_request *r)
     } else if (r->route < 0) {
         avow_request_fail(r, 404, "NotFound", "no such endpoint");
     } else if (avow_request_body(r).len > AVOW_SERVER_BODY_MAX) {
-        avow_request_fail(r, 413, "RequestTooLarge", "a body of more than %u bytes",
-                          AVOW_SERVER_BODY_MAX);
+        avow_request_fail(r, 413, TOO_LARGE, TOO_LARGE_TEXT, AVOW_SERVER_BODY_MAX);
     } else if (!avow_exchange_take_query(&r->x)) {
         avow_request_fail(r, 400, "InvalidParameter", "the query of the URL is malformed");
     } else {
@@ -190,6 +195,29 @@ static void make_id(char out[AVOW_REQUEST_ID])
     avow_hex(AVOW_BYTES_OF(v), hex);
     (void)snprintf(out, AVOW_REQUEST_ID, "%.8s-%.4s-%.4s-%.4s-%.12s", hex, hex + 8, hex + 12,
                    hex + 16, hex + 20);
+}
+
+void avow_request_too_large(struct avow_https_conn *base, struct avow_buf *headers,
+                            struct avow_buf *body)
+{
+    struct avow_server_conn *conn = (struct avow_server_conn *)base;
+    const struct avow_server_config *cfg = &avow_server_of(conn)->cfg;
+    struct avow_answered a = {
+        .method = "?", .pattern = "", .client = conn->from.text, .status = 413, .code = TOO_LARGE
+    };
+    avow_autojson json_t *j = NULL;
+    char id[AVOW_REQUEST_ID];
+    char text[MESSAGE_MAX];
+
+    make_id(id);
+    (void)snprintf(text, sizeof text, TOO_LARGE_TEXT, AVOW_SERVER_BODY_MAX);
+    avow_buf_putf(headers, "x-ms-error-code: %s\r\nx-ms-request-id: %s\r\n", a.code, id);
+    j = error_body(a.code, text);
+    if (j)
+        (void)!avow_json_canonical(j, body, NULL); /* at worst there is no body */
+    a.id = id;
+    a.text = text;
+    cfg->answered(cfg->ctx, &a);
 }
 
 void avow_request_begin(struct avow_server_conn *conn, struct evhttp_request *req)

@@ -7,10 +7,6 @@
 #include "service/server_internal.h"
 #include "service/tls.h"
 
-/* What evhttp reads of a body before it answers by itself, with a page that libevent 2.1 lets
- * nobody change; what is over our own limit and below this gets an error of the service's shape. */
-#define BODY_READ_MAX (AVOW_SERVER_BODY_MAX + (64u << 10))
-
 struct avow_server *avow_server_of(const struct avow_server_conn *conn)
 {
     return avow_https_ctx(conn->base.https);
@@ -96,6 +92,7 @@ static bool on_request(struct avow_https_conn *base, struct evhttp_request *req)
 static const struct avow_https_hooks hooks = {
     .record = on_record,
     .request = on_request,
+    .too_large = avow_request_too_large,
     .lost = avow_request_lost,
     .forget = on_forget,
     .released = free,
@@ -116,7 +113,7 @@ int avow_server_new(const struct avow_server_config *cfg, struct avow_server **o
         .first_s = AVOW_SERVER_HANDSHAKE_S,
         .idle_s = AVOW_SERVER_IDLE_S,
         .headers_max = AVOW_SERVER_HEADERS_MAX,
-        .body_max = BODY_READ_MAX,
+        .body_max = AVOW_SERVER_BODY_MAX,
         .methods = EVHTTP_REQ_GET | EVHTTP_REQ_POST | EVHTTP_REQ_PUT | EVHTTP_REQ_DELETE |
                    EVHTTP_REQ_HEAD | EVHTTP_REQ_OPTIONS | EVHTTP_REQ_PATCH,
         .may_just_leave = true,

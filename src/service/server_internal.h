@@ -41,6 +41,9 @@ struct avow_request {
 struct avow_server *avow_server_of(const struct avow_server_conn *conn);
 /* A request came in on @conn: dispatch it. */
 void avow_request_begin(struct avow_server_conn *conn, struct evhttp_request *req);
+/* The hook: what comes in is too large for a request. */
+void avow_request_too_large(struct avow_https_conn *conn, struct avow_buf *headers,
+                            struct avow_buf *body);
 /* The hook: the connection of the request goes down. */
 void avow_request_lost(struct avow_exchange *x);
 

@@ -87,7 +87,9 @@ class Bare(VerifierTest):
         self.fails(v.call("POST", "/attest/SevSnpVm?api-version=1999-01-01", body), 400, "InvalidParameter", "1999-01-01")
         self.fails(v.call("POST", SNP, body, {"Content-Type": "text/plain"}), 415, "UnsupportedMediaType")
         self.fails(v.call("POST", "/attest/AzureGuest?" + VERSION, body), 404, "NotFound")
-        self.fails(v.call("POST", SNP, b"x" * ((1 << 20) + 1)), 413, "RequestTooLarge")
+        for size in ((1 << 20) + 1, (1 << 20) + (70 << 10), 8 << 20):
+            self.fails(v.call("POST", SNP, b"x" * size), 413, "RequestTooLarge", "more than 1048576 bytes")
+            self.assertIn('code=RequestTooLarge', v.log_text())
         for path in ("SevSnpVm", "TdxVm"):
             self.fails(v.call("GET", f"/policies/{path}?{VERSION}"), 401, "Unauthorized")
             self.fails(v.call("PUT", f"/policies/{path}?{VERSION}", DENY), 401, "Unauthorized")
