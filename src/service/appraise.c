@@ -17,6 +17,7 @@ struct state {
     char evidence[65]; /* SHA-256, hex */
     struct avow_maa_policy_out judged;
     struct avow_service_policy *draft; /* or NULL */
+    const char *paravisor;             /* of the basis: the entry that was matched; or NULL */
 };
 
 static void state_free(struct state *s)
@@ -92,6 +93,20 @@ static int verify_with(struct appraisal *a, struct state *s, struct avow_kit *ki
     return avow_maa_verify(&s->rq, &b->anchors, a->now, kit->cache, &s->claims, err);
 }
 
+/* Whether the paravisor is a known one is decided for each request, by what is configured now. */
+static int make_claims(struct appraisal *a, struct state *s)
+{
+    struct avow_error err = { 0 };
+
+    s->paravisor = avow_paravisors_match(a->basis->paravisors, &s->claims, &s->rq, a->now);
+    if (avow_maa_claims(&s->claims, &s->rq, s->paravisor != NULL, &s->out, &err) < 0)
+        return broken(a, &err);
+    if (s->paravisor &&
+        json_object_set_new(s->out, "x-avow-paravisor", json_string(s->paravisor)) < 0)
+        return answer(a, 500, "InternalServerError", "out of memory");
+    return 0;
+}
+
 static int verify(struct appraisal *a, struct state *s)
 {
     struct avow_kit *kit = avow_kits_take(a->kits);
@@ -105,9 +120,7 @@ static int verify(struct appraisal *a, struct state *s)
     if (!s->claims.authentic)
         return not_authentic(a, &s->claims);
     a->simulated = s->claims.simulated;
-    if (avow_maa_claims(&s->claims, &s->rq, false, &s->out, &err) < 0)
-        return broken(a, &err);
-    return 0;
+    return make_claims(a, s);
 }
 
 /* By the policy in force, or by the draft that the request brings, whose token nobody signs. */
@@ -180,6 +193,7 @@ static int sign(struct appraisal *a, struct state *s)
                                  .rq = &s->rq,
                                  .claims = &s->claims,
                                  .policy = s->draft ? s->draft : a->policy,
+                                 .paravisor = s->paravisor,
                                  .issued = s->judged.issued,
                                  .unsecured = s->draft != NULL };
     int rc = a->ear ? token_ear(&in, s->jti, &a->token, &err)
@@ -208,11 +222,12 @@ static json_t *logged(const struct appraisal *a, const struct state *s)
                    : avow_steal(&j);
     avow_hex(AVOW_BYTES(s->claims.machine, s->claims.machine_len), machine);
     if (json_object_update_new(
-            j, json_pack("{s:b, s:b, s:b, s:b, s:s, s:s, s:s, s:s}", "ear", a->ear, "draft",
-                         s->draft != NULL, "nonce-fresh", a->fresh, "simulated", a->simulated,
-                         "jti", s->jti, "kid",
-                         a->ear ? a->generation->ec_kid : a->generation->rsa_kid, "machine",
-                         machine, "policy-hash", s->draft ? s->draft->hash : a->policy->hash)) < 0)
+            j,
+            json_pack("{s:b, s:b, s:b, s:b, s:s, s:s, s:s, s:s, s:s}", "ear", a->ear, "draft",
+                      s->draft != NULL, "nonce-fresh", a->fresh, "simulated", a->simulated, "jti",
+                      s->jti, "kid", a->ear ? a->generation->ec_kid : a->generation->rsa_kid,
+                      "machine", machine, "paravisor", s->paravisor ? s->paravisor : "",
+                      "policy-hash", s->draft ? s->draft->hash : a->policy->hash)) < 0)
         return NULL;
     return avow_steal(&j);
 }

@@ -47,8 +47,9 @@ struct token_in {
     const struct avow_maa_request *rq;
     const struct avow_claims *claims;
     const struct avow_service_policy *policy;
-    const json_t *issued; /* by the policy: put beside the service's claims; or NULL */
-    bool unsecured;       /* of a draft policy: alg none */
+    const char *paravisor; /* of Azure's, that is known; or NULL */
+    const json_t *issued;  /* by the policy: put beside the service's claims; or NULL */
+    bool unsecured;        /* of a draft policy: alg none */
 };
 
 /* Add what is the token's own (iss, iat, nbf, exp, jti, policy hash) to @claims, and sign. @jti:

@@ -64,6 +64,8 @@ static const struct avow_schema_key keys[] = {
     { "collateral", &text, false },
     { "simulated-roots", &text, false },
     { "administrators", &text, false },
+    { "policy-signers", &text, false },
+    { "paravisors", &text, false },
     { "tee", &device, false },
     { "token-life", &token_life, false },
     { "key-life", &key_life, false },
@@ -79,9 +81,10 @@ static const struct avow_schema schema = { .type = AVOW_YAML_MAP, .keys = keys }
 
 void avow_settings_done(struct avow_settings *s)
 {
-    char *const texts[] = { s->listen,   s->state,      s->issuer,          s->tls_cert,
-                            s->tls_key,  s->collateral, s->simulated_roots, s->administrators,
-                            s->tee_kind, s->tee_dir,    s->tee_qgs,         s->tee_tcti };
+    char *const texts[] = { s->listen,     s->state,         s->issuer,          s->tls_cert,
+                            s->tls_key,    s->collateral,    s->simulated_roots, s->administrators,
+                            s->tee_kind,   s->tee_dir,       s->tee_qgs,         s->tee_tcti,
+                            s->paravisors, s->policy_signers };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free(texts[i]);
@@ -118,6 +121,8 @@ static int take_texts(const json_t *j, struct avow_settings *s, struct avow_erro
     AVOW_TRY(take_text(j, "collateral", NULL, &s->collateral, err));
     AVOW_TRY(take_text(j, "simulated-roots", NULL, &s->simulated_roots, err));
     AVOW_TRY(take_text(j, "administrators", NULL, &s->administrators, err));
+    AVOW_TRY(take_text(j, "policy-signers", NULL, &s->policy_signers, err));
+    AVOW_TRY(take_text(j, "paravisors", NULL, &s->paravisors, err));
     if (files) {
         AVOW_TRY(take_text(files, "certificate", NULL, &s->tls_cert, err));
         AVOW_TRY(take_text(files, "key", NULL, &s->tls_key, err));
@@ -293,8 +298,33 @@ int avow_settings_administrators(const struct avow_settings *s, struct avow_clie
     return s->administrators ? avow_clients_load(s->administrators, out, err) : 0;
 }
 
+int avow_settings_policy_signers(const struct avow_settings *s, struct avow_clients **out,
+                                 struct avow_error *err)
+{
+    avow_autofree struct avow_clients *signers = NULL;
+
+    *out = NULL;
+    if (!s->policy_signers)
+        return 0;
+    signers = calloc(1, sizeof *signers);
+    if (!signers)
+        return AVOW_FAIL(err, NOMEM, "out of memory");
+    AVOW_TRY(avow_clients_load(s->policy_signers, signers, err));
+    *out = avow_steal(&signers);
+    return 0;
+}
+
+int avow_settings_paravisors(const struct avow_settings *s, struct avow_paravisors **out,
+                             struct avow_error *err)
+{
+    *out = NULL;
+    return s->paravisors ? avow_paravisors_load(s->paravisors, out, err) : 0;
+}
+
 int avow_settings_check(const struct avow_settings *s, struct avow_error *err)
 {
+    avow_auto(avow_cleanup_paravisors) struct avow_paravisors *paravisors = NULL;
+    avow_autofree struct avow_clients *signers = NULL;
     avow_auto(avow_cleanup_store) struct avow_store *store = NULL;
     avow_autofree struct avow_clients *admins = calloc(1, sizeof *admins);
     struct avow_anchors anchors;
@@ -303,5 +333,7 @@ int avow_settings_check(const struct avow_settings *s, struct avow_error *err)
         return AVOW_FAIL(err, NOMEM, "out of memory");
     AVOW_TRY(avow_settings_administrators(s, admins, err));
     AVOW_TRY(avow_settings_anchors(s, &anchors, err));
+    AVOW_TRY(avow_settings_policy_signers(s, &signers, err));
+    AVOW_TRY(avow_settings_paravisors(s, &paravisors, err));
     return s->collateral ? avow_store_open(s->collateral, AVOW_STORE_READ, &store, err) : 0;
 }

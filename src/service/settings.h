@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include "serve/clients.h"
+#include "service/paravisors.h"
 #include "verify/anchors.h"
 
 #define AVOW_SETTINGS_LISTEN "127.0.0.1:7443"
@@ -30,6 +31,8 @@ struct avow_settings {
     char *collateral;         /* store; NULL: collateral.db in the state folder, if it is there */
     char *simulated_roots;
     char *administrators; /* file of fingerprints; NULL: nobody may see or set policies */
+    char *policy_signers; /* file of fingerprints; NULL: policies need no signature */
+    char *paravisors;     /* file of reference values; NULL: no paravisor is known */
     char *tee_kind;       /* NULL: the signing key is not attested */
     char *tee_dir, *tee_qgs, *tee_tcti;
     int tee_privilege_level; /* -1: none was said */
@@ -59,6 +62,12 @@ AVOW_MUST_USE int avow_settings_anchors(const struct avow_settings *s, struct av
 /* Nobody, if no file is configured. */
 AVOW_MUST_USE int avow_settings_administrators(const struct avow_settings *s,
                                                struct avow_clients *out, struct avow_error *err);
+/* Whose signature a policy needs: owned by the caller. NULL if no file is configured: none. */
+AVOW_MUST_USE int avow_settings_policy_signers(const struct avow_settings *s,
+                                               struct avow_clients **out, struct avow_error *err);
+/* The paravisors that are known: owned by the caller. NULL if no file is configured. */
+AVOW_MUST_USE int avow_settings_paravisors(const struct avow_settings *s,
+                                           struct avow_paravisors **out, struct avow_error *err);
 /* Whether what they name can be read and makes sense. */
 AVOW_MUST_USE int avow_settings_check(const struct avow_settings *s, struct avow_error *err);
 

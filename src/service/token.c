@@ -91,6 +91,7 @@ int token_ear(const struct token_in *in, char *jti, struct avow_buf *out, struct
                                .verdict = verdict,
                                .build = VERIFIER_BUILD,
                                .policy = avow_buf_view(&in->policy->text),
+                               .measurement_pinned = in->paravisor != NULL,
                                .nonce = nonce,
                                .now = in->a->now };
 
@@ -107,5 +108,7 @@ int token_ear(const struct token_in *in, char *jti, struct avow_buf *out, struct
     AVOW_TRY(put_registered(in->a, claims, jti, err));
     if (in->a->fresh)
         AVOW_TRY(set(claims, "x-avow-nonce-fresh", json_true(), err));
+    if (in->paravisor)
+        AVOW_TRY(set(claims, "x-avow-paravisor", json_string(in->paravisor), err));
     return avow_ear_sign(claims, in->a->generation->ec, out, err);
 }

@@ -28,6 +28,7 @@ void basis_unref(struct basis *b)
         return;
     if (b->store)
         avow_store_close(b->store);
+    avow_paravisors_free(b->paravisors);
     free(b);
 }
 
@@ -76,6 +77,7 @@ static int open_basis(const struct avow_settings *s, struct basis **out, struct 
     b->refs = 1;
     b->serial = avow_now_ns();
     AVOW_TRY(avow_settings_anchors(s, &b->anchors, err));
+    AVOW_TRY(avow_settings_paravisors(s, &b->paravisors, err));
     AVOW_TRY(avow_settings_path(s, "collateral.db", &path, err));
     if (s->collateral || access(path, F_OK) == 0)
         AVOW_TRY(

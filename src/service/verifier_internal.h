@@ -20,8 +20,9 @@
 struct basis {
     unsigned refs;
     struct avow_anchors anchors;
-    struct avow_store *store; /* or NULL */
-    uint64_t serial;          /* of this opening of it */
+    struct avow_store *store;           /* or NULL */
+    struct avow_paravisors *paravisors; /* or NULL */
+    uint64_t serial;                    /* of this opening of it */
 };
 
 struct avow_verifier {
