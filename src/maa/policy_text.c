@@ -111,6 +111,21 @@ int avow_maa_policy_open(struct avow_bytes jws, struct avow_maa_policy_text *out
     return rc;
 }
 
+int avow_maa_policy_open_removal(struct avow_bytes text, struct avow_cert **signer,
+                                 struct avow_error *err)
+{
+    avow_auto(avow_jws_done) struct avow_jws jws = { 0 };
+    avow_auto(avow_cleanup_cert) struct avow_cert *cert = NULL;
+
+    *signer = NULL;
+    AVOW_TRY(avow_jws_parse(text, &jws, err));
+    AVOW_TRY(verify(&jws, &cert, err));
+    if (jws.payload.len)
+        return AVOW_FAIL(err, FORMAT, "the payload is not empty: it does not ask for a removal");
+    *signer = avow_steal(&cert);
+    return 0;
+}
+
 /* ---- wrapping ---- */
 
 static int make_payload(struct avow_bytes text, json_t **out, struct avow_error *err)

@@ -40,6 +40,14 @@ AVOW_MUST_USE int avow_maa_policy_open(struct avow_bytes jws, struct avow_maa_po
                                        struct avow_error *err);
 
 /*
+ * Open the JWS that asks for a policy to be removed: its payload is empty, as Microsoft's SDKs send
+ * it to a provider whose policies must be signed. @signer: verified with its certificate, owned by
+ * the caller; NULL: unsigned. Codes as above.
+ */
+AVOW_MUST_USE int avow_maa_policy_open_removal(struct avow_bytes jws, struct avow_cert **signer,
+                                               struct avow_error *err);
+
+/*
  * Append a policy's JWS to @out: unsigned if @signer is NULL, else RS256 with the @n certificates
  * (DER, the signer's first) as x5c. -AVOW_E_INVAL (no certificate), -AVOW_E_UNSUPPORTED (a key that
  * is not RSA), -AVOW_E_LIMIT.

@@ -50,8 +50,10 @@ static int open_jws(struct avow_service_policy *p, struct avow_error *err)
     avow_auto(avow_maa_policy_text_done) struct avow_maa_policy_text t = { 0 };
 
     AVOW_TRY(avow_maa_policy_open(avow_buf_view(&p->jws), &t, err));
-    if (t.signer)
+    if (t.signer) {
         p->signer = signer_json(avow_cert_der(t.signer));
+        avow_cert_spki_sha256(t.signer, p->signer_spki);
+    }
     if (t.signer && !p->signer)
         return AVOW_FAIL(err, NOMEM, "out of memory");
     return avow_buf_put_bytes(&p->text, avow_buf_view(&t.text)) < 0 ? avow_buf_ok(&p->text, err)
@@ -89,6 +91,53 @@ int avow_service_policy_read(struct avow_bytes given, struct avow_service_policy
     return 0;
 }
 
+static int read_default(struct avow_service_policy **out, struct avow_error *err)
+{
+    AVOW_TRY(avow_service_policy_read(avow_bytes_str(AVOW_POLICY_DEFAULT), out, err));
+    (*out)->standard = true;
+    return 0;
+}
+
+/* ---- who signed ---- */
+
+static int by_one_of(bool is_signed, const uint8_t spki[32], const struct avow_clients *signers,
+                     struct avow_error *err)
+{
+    char hex[65];
+
+    if (!is_signed)
+        return AVOW_FAIL(err, UNTRUSTED,
+                         "not signed, and policies must be signed by one of the %zu policy-signers",
+                         signers->n);
+    if (avow_clients_has(signers, spki))
+        return 0;
+    avow_hex(AVOW_BYTES(spki, 32), hex);
+    return AVOW_FAIL(err, UNTRUSTED, "signed by sha256:%s, which is none of the %zu policy-signers",
+                     hex, signers->n);
+}
+
+int avow_service_policy_signed(const struct avow_service_policy *p,
+                               const struct avow_clients *signers, struct avow_error *err)
+{
+    return signers && !p->standard ? by_one_of(p->signer != NULL, p->signer_spki, signers, err) : 0;
+}
+
+int avow_service_policy_removal(struct avow_bytes jws, const struct avow_clients *signers,
+                                struct avow_error *err)
+{
+    avow_auto(avow_cleanup_cert) struct avow_cert *signer = NULL;
+    uint8_t spki[32] = { 0 };
+
+    if (!signers)
+        return 0;
+    if (!jws.len)
+        return by_one_of(false, spki, signers, err);
+    AVOW_TRY(avow_maa_policy_open_removal(trimmed(jws), &signer, err));
+    if (signer)
+        avow_cert_spki_sha256(signer, spki);
+    return by_one_of(signer != NULL, spki, signers, err);
+}
+
 /* ---- the folder ---- */
 
 static size_t index_of(enum avow_maa_type type)
@@ -117,7 +166,7 @@ static int load(struct avow_policies *p, enum avow_maa_type type, struct avow_er
     AVOW_TRY(path_of(p, type, &path, err));
     rc = avow_file_read(path, AVOW_FILE_OURS, &jws, &e);
     if (rc < 0 && e.sys == ENOENT)
-        return avow_service_policy_read(avow_bytes_str(AVOW_POLICY_DEFAULT), to, err);
+        return read_default(to, err);
     if (rc < 0)
         return AVOW_FAIL_CODE(err, rc, "%s", e.text);
     rc = avow_service_policy_read(avow_buf_view(&jws), to, err);
@@ -153,6 +202,22 @@ void avow_policies_free(struct avow_policies *p)
     free(p);
 }
 
+int avow_policies_signed(const struct avow_policies *p, const struct avow_clients *signers,
+                         struct avow_error *err)
+{
+    static const enum avow_maa_type types[TYPES] = { AVOW_MAA_SEVSNPVM, AVOW_MAA_TDXVM };
+
+    for (size_t i = 0; i < TYPES; i++) {
+        struct avow_error why = { 0 };
+        int rc = avow_service_policy_signed(avow_policies_get(p, types[i]), signers, &why);
+
+        if (rc < 0)
+            return AVOW_FAIL_CODE(err, rc, "%s/%s.jws is %s: put a signed one there, or remove it",
+                                  p->dir, avow_maa_type_path(types[i]), why.text);
+    }
+    return 0;
+}
+
 struct avow_service_policy *avow_policies_get(const struct avow_policies *p,
                                               enum avow_maa_type type)
 {
@@ -169,7 +234,7 @@ int avow_policies_set(struct avow_policies *p, enum avow_maa_type type,
     if (fresh) {
         AVOW_TRY(avow_file_write(path, 0600, avow_buf_view(&fresh->jws), err));
     } else {
-        AVOW_TRY(avow_service_policy_read(avow_bytes_str(AVOW_POLICY_DEFAULT), &standard, err));
+        AVOW_TRY(read_default(&standard, err));
         if (unlink(path) != 0 && errno != ENOENT)
             return AVOW_FAIL_SYS(err, "%s", path);
         fresh = standard;

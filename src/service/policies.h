@@ -10,6 +10,7 @@
 #include "maa/policy_text.h"
 #include "maa/request.h"
 #include "maa/rules.h"
+#include "serve/clients.h"
 
 /* MAA's own for SEV-SNP on its shared providers: base64url of SHA-256 is 9NY0VnTQ-... */
 #define AVOW_POLICY_DEFAULT "version= 1.0;authorizationrules{=> permit();};"
@@ -21,6 +22,8 @@ struct avow_service_policy {
     struct avow_buf jws;                  /* as it was given */
     char hash[AVOW_MAA_POLICY_HASH_TEXT]; /* x-ms-policy-hash */
     json_t *signer;                       /* {"jwk":{..}}; NULL: unsecured */
+    uint8_t signer_spki[32];              /* digest of its key; zeros: unsecured */
+    bool standard;                        /* nobody set it: the default */
     unsigned refs;
 };
 
@@ -36,6 +39,19 @@ struct avow_service_policy *avow_service_policy_ref(struct avow_service_policy *
 void avow_service_policy_unref(struct avow_service_policy *p);
 AVOW_DEFINE_CLEANUP(service_policy, struct avow_service_policy, avow_service_policy_unref)
 
+/*
+ * Whether @p may be in force where policies must be signed by one of @signers (by the digest of its
+ * key); NULL: anybody's, or nobody's. The default always may. -AVOW_E_UNTRUSTED.
+ */
+AVOW_MUST_USE int avow_service_policy_signed(const struct avow_service_policy *p,
+                                             const struct avow_clients *signers,
+                                             struct avow_error *err);
+/* The same of a wish to return to the default: @jws has an empty payload. Without @signers it is
+ * not looked at. -AVOW_E_UNTRUSTED, and what avow_maa_policy_open_removal returns. */
+AVOW_MUST_USE int avow_service_policy_removal(struct avow_bytes jws,
+                                              const struct avow_clients *signers,
+                                              struct avow_error *err);
+
 struct avow_policies; /* opaque, owned */
 
 /* The folder is made (0700) if it is not there. */
@@ -46,6 +62,9 @@ AVOW_DEFINE_CLEANUP(policies, struct avow_policies, avow_policies_free)
 /* Of SEVSNPVM or TDXVM; borrowed. */
 struct avow_service_policy *avow_policies_get(const struct avow_policies *p,
                                               enum avow_maa_type type);
+/* avow_service_policy_signed() of each; the text names the file. */
+AVOW_MUST_USE int avow_policies_signed(const struct avow_policies *p,
+                                       const struct avow_clients *signers, struct avow_error *err);
 /* From now on @fresh (a reference is taken), also after a restart; NULL: the default. */
 AVOW_MUST_USE int avow_policies_set(struct avow_policies *p, enum avow_maa_type type,
                                     struct avow_service_policy *fresh, struct avow_error *err);

@@ -90,16 +90,18 @@ static int change(struct avow_verifier *v, struct avow_request *r, enum avow_maa
                   struct avow_service_policy *fresh, struct avow_error *err)
 {
     const struct avow_service_policy *before = avow_policies_get(v->policies, type);
-    char by[65];
+    char by[65], signer[65] = "";
 
     avow_hex(AVOW_BYTES(avow_request_spki(r), 32), by);
-    AVOW_TRY(
-        avow_audit_put(v->audit, verifier_now(), "policy",
-                       json_pack("{s:s, s:s, s:s, s:s, s:s, s:s}", "administrator", by, "before",
-                                 before->hash, "hash", fresh ? fresh->hash : "default", "jws",
-                                 fresh ? avow_buf_cstr(&fresh->jws) : "", "request",
-                                 avow_request_id(r), "type", avow_maa_type_name(type)),
-                       err));
+    if (fresh && fresh->signer)
+        avow_hex(AVOW_BYTES_OF(fresh->signer_spki), signer);
+    AVOW_TRY(avow_audit_put(
+        v->audit, verifier_now(), "policy",
+        json_pack("{s:s, s:s, s:s, s:s, s:s, s:s, s:s}", "administrator", by, "before",
+                  before->hash, "hash", fresh ? fresh->hash : "default", "jws",
+                  fresh ? avow_buf_cstr(&fresh->jws) : "", "request", avow_request_id(r), "signer",
+                  signer, "type", avow_maa_type_name(type)),
+        err));
     AVOW_TRY(avow_policies_set(v->policies, type, fresh, err));
     avow_log(AVOW_LOG_NOTICE, "policy", "type=%s hash=%s administrator=%s",
              avow_maa_type_name(type), avow_policies_get(v->policies, type)->hash, by);
@@ -137,6 +139,8 @@ static void on_put(void *ctx, struct avow_request *r)
         return;
     if (avow_service_policy_read(avow_request_body(r), &fresh, &err) < 0)
         avow_request_fail(r, 400, "PolicyParsingError", "%s", err.text);
+    else if (avow_service_policy_signed(fresh, v->signers, &err) < 0)
+        avow_request_fail(r, 403, "Forbidden", "the policy is %s", err.text);
     else
         finish_change(v, r, type, fresh);
 }
@@ -145,8 +149,17 @@ static void on_reset(void *ctx, struct avow_request *r)
 {
     struct avow_verifier *v = ctx;
     enum avow_maa_type type = AVOW_MAA_NONE;
+    struct avow_error err = { 0 };
+    int rc = 0;
 
-    if (admit(v, r) && (type = type_of(r, ":reset")) != AVOW_MAA_NONE)
+    if (!admit(v, r) || (type = type_of(r, ":reset")) == AVOW_MAA_NONE)
+        return;
+    rc = avow_service_policy_removal(avow_request_body(r), v->signers, &err);
+    if (rc == -AVOW_E_UNTRUSTED)
+        avow_request_fail(r, 403, "Forbidden", "the request to reset is %s", err.text);
+    else if (rc < 0)
+        avow_request_fail(r, 400, "InvalidParameter", "%s", err.text);
+    else
         finish_change(v, r, type, NULL);
 }
 

@@ -99,7 +99,9 @@ static int open_policies(struct avow_verifier *v, struct avow_error *err)
     avow_autofree char *path = NULL;
 
     AVOW_TRY(avow_settings_path(v->settings, "policies", &path, err));
-    return avow_policies_open(path, &v->policies, err);
+    AVOW_TRY(avow_settings_policy_signers(v->settings, &v->signers, err));
+    AVOW_TRY(avow_policies_open(path, &v->policies, err));
+    return avow_policies_signed(v->policies, v->signers, err);
 }
 
 static int open_keys(struct avow_verifier *v, struct avow_error *err)
@@ -207,11 +209,12 @@ static int start(struct avow_verifier *v, struct avow_error *err)
     AVOW_TRY(make_parts(v, err));
     AVOW_TRY(make_server(v, err));
     AVOW_TRY(open_audit(v, err));
-    AVOW_TRY(
-        avow_audit_put(v->audit, verifier_now(), "start",
-                       json_pack("{s:s, s:s, s:b}", "build", VERIFIER_BUILD, "issuer", v->issuer,
-                                 "simulated-roots", v->settings->simulated_roots != NULL),
-                       err));
+    AVOW_TRY(avow_audit_put(v->audit, verifier_now(), "start",
+                            json_pack("{s:s, s:s, s:I, s:b}", "build", VERIFIER_BUILD, "issuer",
+                                      v->issuer, "paravisors",
+                                      (json_int_t)avow_paravisors_count(v->basis->paravisors),
+                                      "simulated-roots", v->settings->simulated_roots != NULL),
+                            err));
     AVOW_TRY(open_keys(v, err));
     AVOW_TRY(open_policies(v, err));
     public_routes(v);
@@ -259,6 +262,7 @@ void avow_verifier_free(struct avow_verifier *v)
     avow_kits_done(&v->kits);
     avow_settings_done(&v->device);
     free(v->admins);
+    free(v->signers);
     free(v->issuer);
     free(v->address);
     free(v->tls_cert);
@@ -282,6 +286,7 @@ int avow_verifier_reload(struct avow_verifier *v, const struct avow_settings *fr
 {
     avow_auto(avow_cleanup_basis) struct basis *basis = NULL;
     avow_autofree struct avow_clients *admins = calloc(1, sizeof *admins);
+    avow_autofree struct avow_clients *signers = NULL;
     const char *cert = fresh->tls_cert ? fresh->tls_cert : v->tls_cert;
     const char *key = fresh->tls_key ? fresh->tls_key : v->tls_key;
     struct basis *before = v->basis;
@@ -289,13 +294,20 @@ int avow_verifier_reload(struct avow_verifier *v, const struct avow_settings *fr
     if (!admins)
         return AVOW_FAIL(err, NOMEM, "out of memory");
     AVOW_TRY(avow_settings_administrators(fresh, admins, err));
+    AVOW_TRY(avow_settings_policy_signers(fresh, &signers, err));
+    AVOW_TRY(avow_policies_signed(v->policies, signers, err));
     AVOW_TRY(open_basis(fresh, &basis, err));
-    AVOW_TRY(avow_audit_put(v->audit, verifier_now(), "reload",
-                            json_pack("{s:I, s:b}", "administrators", (json_int_t)admins->n,
-                                      "simulated-roots", fresh->simulated_roots != NULL),
-                            err));
+    AVOW_TRY(
+        avow_audit_put(v->audit, verifier_now(), "reload",
+                       json_pack("{s:I, s:I, s:I, s:b}", "administrators", (json_int_t)admins->n,
+                                 "paravisors", (json_int_t)avow_paravisors_count(basis->paravisors),
+                                 "policy-signers", (json_int_t)(signers ? signers->n : 0),
+                                 "simulated-roots", fresh->simulated_roots != NULL),
+                       err));
     AVOW_TRY(avow_server_reload(v->server, cert, key, fresh->administrators != NULL, err));
     *v->admins = *admins;
+    free(v->signers);
+    v->signers = avow_steal(&signers);
     v->basis = avow_steal(&basis);
     basis_unref(before);
     avow_throttle_set(v->throttle, fresh->rate);

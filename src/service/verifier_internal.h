@@ -41,8 +41,9 @@ struct avow_verifier {
     struct basis *basis;
     struct avow_kits kits;
     struct avow_clients *admins;
-    json_t *jwks;       /* what /certs answers */
-    struct event *tick; /* once a minute */
+    struct avow_clients *signers; /* of policies; NULL: they need no signature */
+    json_t *jwks;                 /* what /certs answers */
+    struct event *tick;           /* once a minute */
     bool rotating;
     uint64_t since_ns;
     struct avow_quiet failed; /* what strangers cause */
