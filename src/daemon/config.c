@@ -42,6 +42,7 @@ static const struct avow_schema_key tee_keys[] = {
     { "privilege-level", &level, false },
     { "qgs", &text, false },
     { "tcti", &text, false },
+    { "imds", &text, false },
     { "fresh", &yes_or_no, false },
     { "event-log", &yes_or_no, false },
     { 0 },
@@ -86,6 +87,7 @@ void avow_config_done(struct avow_config *cfg)
     free(cfg->tee_dir);
     free(cfg->tee_qgs);
     free(cfg->tee_tcti);
+    free(cfg->tee_imds);
     free(cfg->authorized_clients);
     free(cfg->policy);
     free(cfg->simulated_roots);
@@ -114,6 +116,7 @@ static int take_tee(const json_t *j, struct avow_config *cfg, struct avow_error 
     AVOW_TRY(take_text(t, "dir", NULL, &cfg->tee_dir, err));
     AVOW_TRY(take_text(t, "qgs", NULL, &cfg->tee_qgs, err));
     AVOW_TRY(take_text(t, "tcti", NULL, &cfg->tee_tcti, err));
+    AVOW_TRY(take_text(t, "imds", NULL, &cfg->tee_imds, err));
     AVOW_TRY(avow_json_opt_bool(t, "fresh", &cfg->tee_fresh, err));
     AVOW_TRY(avow_json_opt_bool(t, "event-log", &cfg->tee_event_log, err));
     AVOW_TRY(avow_json_opt_int(t, "privilege-level", 0, 3, &privilege_level, err));
@@ -226,9 +229,10 @@ static int check_tee(const struct avow_yaml *y, const struct avow_config *cfg,
     static const struct {
         const char *key, *kinds; /* each kind between blanks */
     } of_use[] = {
-        { "dir", " sim-snp sim-tdx " }, { "privilege-level", " auto configfs-tsm sev-guest " },
-        { "qgs", " auto tdx-qgs " },    { "tcti", " auto az-vtpm " },
-        { "fresh", " auto az-vtpm " },  { "event-log", " auto az-vtpm " },
+        { "dir", " sim-snp sim-tdx " },    { "privilege-level", " auto configfs-tsm sev-guest " },
+        { "qgs", " auto tdx-qgs " },       { "tcti", " auto az-vtpm " },
+        { "imds", " auto az-vtpm " },      { "fresh", " auto az-vtpm " },
+        { "event-log", " auto az-vtpm " },
     };
     const json_t *tee = json_object_get(avow_yaml_value(y), "tee");
     char kind[64];

@@ -32,7 +32,7 @@ struct avow_config {
     char *listen_metrics; /* NULL: no plain /metrics */
     char *state_dir;
     char *tee_kind;
-    char *tee_dir, *tee_qgs, *tee_tcti;
+    char *tee_dir, *tee_qgs, *tee_tcti, *tee_imds;
     int tee_privilege_level; /* -1: none was said */
     bool tee_fresh, tee_event_log;
     char *authorized_clients;

@@ -145,6 +145,7 @@ static int make_identity(struct avow_node *n, struct avow_error *err)
                                              .privilege_level = (unsigned)cfg->tee_privilege_level,
                                              .qgs = cfg->tee_qgs,
                                              .tcti = cfg->tee_tcti,
+                                             .imds = cfg->tee_imds,
                                              .fresh = cfg->tee_fresh,
                                              .event_log = cfg->tee_event_log };
 

@@ -32,12 +32,33 @@ static void check_report_data(const uint8_t digest[32], const struct avow_claims
                      bound ? "" : "not ");
 }
 
+/* What speaks against the guest's TPM, of the checks that need nothing but the evidence; NULL: none
+ * failed. */
+static const struct avow_check *tpm_finding(const struct avow_claims *local)
+{
+    static const char *const codes[] = { "hcl", "runtime-data", "tpm-quote", "tpm-signature",
+                                         "pcrs" };
+
+    for (uint32_t i = 0; local && i < local->n_checks; i++)
+        for (size_t k = 0; k < sizeof codes / sizeof *codes; k++)
+            if (local->checks[i].state == AVOW_CHECK_FAILED &&
+                strcmp(local->checks[i].code, codes[k]) == 0)
+                return &local->checks[i];
+    return NULL;
+}
+
 /* The paravisor chose report data; the guest speaks by its TPM's quote, which MAA did not see. */
 static void check_tpm(const struct avow_claims *local, const uint8_t digest[32],
                       struct avow_claims *c, struct avow_verdict *v)
 {
+    const struct avow_check *finding = tpm_finding(local);
     bool key = false, data = false;
 
+    if (finding) {
+        avow_verdict_add(v, "binding", false, "the VM's TPM does not speak for it (%s): %s",
+                         finding->code, finding->text);
+        return;
+    }
     if (!local || !local->az.present || !local->vtpm.quoted) {
         avow_verdict_missing(v, "binding",
                              "a quote of the VM's TPM over the statement, verified here: the token "

@@ -304,9 +304,13 @@ static void check_paravisor(struct token *t)
 
     if (avow_tee_is_azure(t->c->tee))
         avow_verdict_add(t->v, "paravisor", known || t->in->any_paravisor,
-                         "the issuer %s the paravisor to be Microsoft's%s",
+                         "the issuer %s the paravisor among those that it knows%s",
                          known ? "found" : "did not find",
-                         known || !t->in->any_paravisor ? "" : ", which is not asked for");
+                         known ? ""
+                         : t->in->any_paravisor
+                             ? ", which is not asked for: the policy names its measurement"
+                             : ": name its measurement in the policy (az-snp.measurements, "
+                               "az-tdx.mrtd), or have an avow-verifier know it (paravisors)");
 }
 
 static int appraise(struct token *t, struct avow_error *err)

@@ -45,7 +45,8 @@ struct avow_maa_token_in {
      * verification of the same machine's evidence found (avow_verify; its hardware's collateral
      * need not be at hand). Its TPM quote must be signed by the attestation key that the token
      * names, and its extra data be the SHA-256 of the statement; then its PCRs and its event log
-     * are taken into the claims. */
+     * are taken into the claims. A check of the paravisor's or the TPM's part that failed there is
+     * a refusal here. */
     const struct avow_claims *local;
     /* On Azure: the issuer need not have found the paravisor among Microsoft's
      * ("azure-compliant-cvm"): the policy must then name its measurements. */

@@ -56,6 +56,7 @@ static int open_az_vtpm(const struct avow_source_options *o, struct avow_source 
     char tcti[PATH_MAX + sizeof "device:"];
     char log[PATH_MAX];
     const struct az_options a = { .tcti = o->tcti ? o->tcti : tcti,
+                                  .imds = o->imds,
                                   .fresh = o->fresh,
                                   .event_log = o->event_log ? place(o, AZ_EVENT_LOG, log) : NULL };
 

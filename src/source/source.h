@@ -61,6 +61,7 @@ struct avow_source_options {
     unsigned privilege_level; /* configfs-tsm of SNP, sev-guest: the VMPL in the report */
     const char *qgs;          /* tdx-qgs: "vsock:CID:PORT", "unix:/PATH"; NULL: vsock:2:4050 */
     const char *tcti;         /* az-vtpm: how to reach the TPM, for tss2; NULL: /dev/tpmrm0 */
+    const char *imds;         /* az-vtpm: URL of IMDS; NULL: http://169.254.169.254 */
     bool fresh;       /* az-vtpm: a new report of the hardware for each statement; takes seconds */
     bool event_log;   /* az-vtpm: put the firmware's event log into the bundle, if it can be read */
     const char *root; /* put before every path of the system's: a tree that tests made; or NULL */

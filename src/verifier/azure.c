@@ -372,7 +372,8 @@ static int appraise_with_keys(struct asking *q, struct avow_bytes token, struct 
     return appraise(q, token, &info, err);
 }
 
-/* What a token is about: the evidence, the statement, and of whom it was asked. */
+/* What a token is about: the evidence, the statement, and of whom it was asked. On Azure's VMs the
+ * service sees no statement: the token holds for all that the TPM's key, which it names, signs. */
 static int digest_of(const struct asking *q, uint8_t out[32], struct avow_error *err)
 {
     avow_auto(avow_buf_done) struct avow_buf all = AVOW_BUF(AVOW_BUNDLE_MAX);
@@ -382,7 +383,8 @@ static int digest_of(const struct asking *q, uint8_t out[32], struct avow_error 
     avow_buf_put_bytes(&all, q->b->evidence);
     avow_buf_put_u32be(&all, (uint32_t)q->b->hcl.len);
     avow_buf_put_bytes(&all, q->b->hcl);
-    avow_buf_put_bytes(&all, q->in->statement);
+    if (!avow_tee_is_azure(q->b->tee))
+        avow_buf_put_bytes(&all, q->in->statement);
     AVOW_TRY(avow_buf_ok(&all, err));
     return avow_sha256(avow_buf_view(&all), out) < 0 ? AVOW_FAIL(err, CRYPTO, "SHA-256 failed") : 0;
 }

@@ -82,7 +82,7 @@ static int judge_here(struct judging *j, struct avow_error *err)
 static int judge_there(struct judging *j, struct avow_error *err)
 {
     struct avow_error why = { 0 };
-    bool tpm = avow_tee_is_azure(j->bundle.tee) && j->local.vtpm.quoted;
+    bool tpm = avow_tee_is_azure(j->bundle.tee);
     int rc = 0;
 
     j->by_azure.tee = j->bundle.tee;

@@ -82,17 +82,21 @@ static void devices(void **state)
     assert_int_equal(c.tee_privilege_level, -1);
     assert_null(c.tee_qgs);
     assert_null(c.tee_tcti);
+    assert_null(c.tee_imds);
     assert_false(c.tee_fresh);
     assert_false(c.tee_event_log);
     avow_config_done(&c);
-    if (avow_config_load(write_file("b.yaml", "name: a\ntee: {kind: auto, privilege-level: 0, qgs: "
-                                              "\"unix:/q\", tcti: \"device:/t\", fresh: true, "
-                                              "event-log: true}" TAIL),
-                         &c, &err))
+    if (avow_config_load(
+            write_file("b.yaml",
+                       "name: a\ntee: {kind: auto, privilege-level: 0, qgs: "
+                       "\"unix:/q\", tcti: \"device:/t\", imds: \"http://i\", fresh: true, "
+                       "event-log: true}" TAIL),
+            &c, &err))
         fail_msg("%s", err.text);
     assert_int_equal(c.tee_privilege_level, 0);
     assert_string_equal(c.tee_qgs, "unix:/q");
     assert_string_equal(c.tee_tcti, "device:/t");
+    assert_string_equal(c.tee_imds, "http://i");
     assert_true(c.tee_fresh);
     assert_true(c.tee_event_log);
     avow_config_done(&c);

@@ -103,6 +103,13 @@ static void on_azure_the_tpm_speaks(void **state)
     local.vtpm.pcr_mask = 0x93;
     local.vtpm.quoted = false; /* a quote that did not verify leaves it so */
     assert_string_equal(judged(paravisor), "?binding");
+    (void)avow_claims_check(&local, "chain", false, "not the TPM's");
+    assert_string_equal(judged(paravisor), "?binding");
+    (void)avow_claims_check(&local, "tpm-signature", false, "another key's");
+    assert_string_equal(judged(paravisor), "-binding");
+    assert_non_null(strstr(v.reasons[0].text, "tpm-signature"));
+    assert_non_null(strstr(v.reasons[0].text, "another key's"));
+    local.n_checks = 0;
     local.vtpm.quoted = true;
     assert_string_equal(judged(paravisor), "binding");
     assert_int_equal(claims.vtpm.pcr_mask, 0x93);

@@ -79,11 +79,13 @@ static inline void azure_hcl(struct azure_machine *m, struct avow_bytes claims, 
     avow_buf_put_bytes(&m->hcl, claims);
 }
 
-/* @vendor: a vendor's folder. @user_data: in the claims already. @type: 0: the right one. */
-static inline void azure_start(struct azure_machine *m, const char *vendor, enum avow_tee hardware,
-                               const uint8_t user_data[64], uint32_t type)
+/* @vendor: a vendor's folder. @vm: its hardware, and what the paravisor measures. @user_data: in
+ * the claims already. @type: 0: the right one. */
+static inline void azure_start_vm(struct azure_machine *m, const char *vendor,
+                                  const struct avow_sim_vm *vm, const uint8_t user_data[64],
+                                  uint32_t type)
 {
-    struct avow_sim_vm vm = { .tee = hardware };
+    const enum avow_tee hardware = vm->tee;
     struct avow_buf claims = AVOW_BUF(4096);
     struct swtpm_key ak;
     struct patience p;
@@ -92,7 +94,7 @@ static inline void azure_start(struct azure_machine *m, const char *vendor, enum
     *m = (struct azure_machine){ .hardware = hardware };
     snprintf(m->vendor, sizeof m->vendor, "%s", vendor);
     test_folder(m->dir);
-    assert_int_equal(avow_sim_vm_new(vendor, m->dir, &vm, NULL), 0);
+    assert_int_equal(avow_sim_vm_new(vendor, m->dir, vm, NULL), 0);
     assert_int_equal(
         avow_source_open(hardware == AVOW_TEE_SNP ? AVOW_SOURCE_SIM_SNP : AVOW_SOURCE_SIM_TDX,
                          m->dir, &m->sim, NULL),
@@ -111,6 +113,12 @@ static inline void azure_start(struct azure_machine *m, const char *vendor, enum
     avow_buf_done(&claims);
 }
 
+static inline void azure_start(struct azure_machine *m, const char *vendor, enum avow_tee hardware,
+                               const uint8_t user_data[64], uint32_t type)
+{
+    azure_start_vm(m, vendor, &(struct avow_sim_vm){ .tee = hardware }, user_data, type);
+}
+
 static inline void azure_stop(struct azure_machine *m)
 {
     swtpm_stop(&m->tpm);
@@ -120,7 +128,7 @@ static inline void azure_stop(struct azure_machine *m)
     test_remove(m->dir);
 }
 
-/* ---- IMDS: whole replies; free() them ---- */
+/* ---- IMDS: bodies, and whole replies; free() them ---- */
 
 static inline char *azure_reply(json_t *take)
 {
@@ -137,33 +145,43 @@ static inline char *azure_reply(json_t *take)
 }
 
 /* GET /metadata/THIM/amd/certification */
-static inline char *azure_thim_reply(const struct azure_machine *m)
+static inline json_t *azure_thim_json(const struct azure_machine *m)
 {
     struct avow_buf leaf = AVOW_BUF(AVOW_CERT_DER_MAX);
     struct avow_buf chain = AVOW_BUF(2 * AVOW_CERT_DER_MAX);
-    char *reply = NULL;
+    json_t *body = NULL;
 
     assert_int_equal(avow_cert_to_pem(m->evidence.certs[0], &leaf, NULL), 0);
     assert_int_equal(avow_cert_to_pem(m->evidence.certs[1], &chain, NULL), 0);
     assert_int_equal(avow_cert_to_pem(m->evidence.certs[2], &chain, NULL), 0);
-    reply = azure_reply(json_pack("{s:s, s:s, s:s, s:s}", "vcekCert", avow_buf_cstr(&leaf), "tcbm",
-                                  "540A000000000017", "certificateChain", avow_buf_cstr(&chain),
-                                  "cacheControl", "86400"));
+    body = json_pack("{s:s, s:s, s:s, s:s}", "vcekCert", avow_buf_cstr(&leaf), "tcbm",
+                     "540A000000000017", "certificateChain", avow_buf_cstr(&chain), "cacheControl",
+                     "86400");
     avow_buf_done(&leaf);
     avow_buf_done(&chain);
-    return reply;
+    return body;
+}
+
+static inline char *azure_thim_reply(const struct azure_machine *m)
+{
+    return azure_reply(azure_thim_json(m));
 }
 
 /* POST /acc/tdquote */
-static inline char *azure_quote_reply(struct avow_bytes quote)
+static inline json_t *azure_quote_json(struct avow_bytes quote)
 {
     struct avow_buf text = AVOW_BUF(1u << 20);
-    char *reply = NULL;
+    json_t *body = NULL;
 
     avow_b64url_put(&text, quote);
-    reply = azure_reply(json_pack("{s:s}", "quote", avow_buf_cstr(&text)));
+    body = json_pack("{s:s}", "quote", avow_buf_cstr(&text));
     avow_buf_done(&text);
-    return reply;
+    return body;
+}
+
+static inline char *azure_quote_reply(struct avow_bytes quote)
+{
+    return azure_reply(azure_quote_json(quote));
 }
 
 #endif

@@ -95,9 +95,10 @@ static inline TPM2B_PUBLIC swtpm_ak(uint16_t scheme)
     return p;
 }
 
-/* Make a signing key and keep it at @handle, as the paravisor does. */
-static inline void swtpm_make_ak(struct vtpm *v, uint32_t handle, uint16_t scheme,
-                                 struct swtpm_key *out)
+/* Make a signing key and keep it at @handle, as the paravisor does. @variant: another one is
+ * another key. */
+static inline void swtpm_make_key(struct vtpm *v, uint32_t handle, uint16_t scheme, uint8_t variant,
+                                  struct swtpm_key *out)
 {
     TPM2B_SENSITIVE_CREATE sensitive = { 0 };
     TPM2B_PUBLIC template = swtpm_ak(scheme);
@@ -107,6 +108,10 @@ static inline void swtpm_make_ak(struct vtpm *v, uint32_t handle, uint16_t schem
     ESYS_TR key = ESYS_TR_NONE;
     ESYS_TR kept = ESYS_TR_NONE;
 
+    if (variant) {
+        template.publicArea.unique.rsa.size = 1;
+        template.publicArea.unique.rsa.buffer[0] = variant;
+    }
     assert_int_equal(Esys_CreatePrimary(v->esys, ESYS_TR_RH_OWNER, ESYS_TR_PASSWORD, ESYS_TR_NONE,
                                         ESYS_TR_NONE, &sensitive, &template, &outside, &pcrs, &key,
                                         &public, NULL, NULL, NULL),
@@ -118,6 +123,12 @@ static inline void swtpm_make_ak(struct vtpm *v, uint32_t handle, uint16_t schem
                      0);
     assert_int_equal(Esys_FlushContext(v->esys, key), 0);
     Esys_Free(public);
+}
+
+static inline void swtpm_make_ak(struct vtpm *v, uint32_t handle, uint16_t scheme,
+                                 struct swtpm_key *out)
+{
+    swtpm_make_key(v, handle, scheme, 0, out);
 }
 
 /* An NV index of @size bytes that holds @data and then zeros; readable with @attributes. */
