@@ -55,9 +55,7 @@ int avow_run_attest(struct avow_session *s)
     int rc = 0;
 
     avow_heading(s->cli, "Attest");
-    if (s->client->verifier)
-        avow_say(s->cli, "  judged by %s: %s\n", avow_verifier_word(s->client->verifier),
-                 s->client->plan->verifier.url);
+    avow_show_verifier(s->cli, s->client);
     rc = avow_client_attest(s->client, &err);
     avow_progress_clear(&s->progress);
     if (rc == -AVOW_E_CANCELLED)

@@ -49,6 +49,13 @@ static void node_row(struct avow_table *t, const struct avow_node *n)
     avow_table_cell(t, AVOW_PAINT_NONE, "%.1f", n->attest_ms);
 }
 
+void avow_show_verifier(const struct avow_cli *cli, const struct avow_client *c)
+{
+    if (c->verifier)
+        avow_say(cli, "  judged by %s: %s\n", avow_verifier_word(c->verifier),
+                 c->plan->verifier.url);
+}
+
 void avow_show_nodes(const struct avow_cli *cli, const struct avow_client *c)
 {
     static const char *const heads[] = { "NODE", "TEE", "VERDICT", "WHY", ">MS", NULL };

@@ -145,6 +145,7 @@ static int show_job(struct avow_cli *cli, const struct avow_args *args)
 
     if (code != AVOW_EXIT_OK)
         return code;
+    avow_show_verifier(cli, s.client);
     rc = avow_client_attest(s.client, &err);
     (void)snprintf(path, sizeof path, "/v1/jobs/%s", s.client->job);
     if (avow_client_each(s.client, false, ask, path, &err) < 0)
@@ -180,7 +181,8 @@ const struct avow_command avow_cmd_status = {
     .summary = "list the jobs started from here, or show one as its nodes see it",
     .help =
         "Where the nodes of a job are was noted when it was started ($XDG_STATE_HOME/avow/jobs).\n"
-        "The nodes are attested anew before anything is asked of them.\n\n"
+        "The nodes are attested anew before anything is asked of them, and judged by whom the\n"
+        "job file named.\n\n"
         "Exit status: 0 whatever the job's state is; otherwise as avow attest.\n\n"
         "Examples:\n"
         "  avow status\n"

@@ -70,6 +70,22 @@ static json_t *node_list(const struct avow_client *c)
     return list;
 }
 
+/* As the job file has them: whoever asks later has the nodes judged by the same. A file's path is
+ * kept as it is seen from everywhere. */
+static int put_verifier(const struct avow_plan *p, json_t *doc)
+{
+    avow_autojson json_t *v = NULL;
+    avow_autofree char *ca = p->verifier.ca ? realpath(p->verifier.ca, NULL) : NULL;
+    struct avow_verifier_settings s = p->verifier; /* borrows */
+
+    if (!s.azure)
+        return 0;
+    if (ca)
+        s.ca = ca;
+    v = avow_verifier_settings_json(&s);
+    return v ? json_object_update(doc, v) : -1;
+}
+
 static json_t *describe(const struct avow_client *c, const char *state)
 {
     const struct avow_plan *p = c->plan;
@@ -86,6 +102,10 @@ static json_t *describe(const struct avow_client *c, const char *state)
         (void)json_object_set_new(doc, "output", json_string(output ? output : p->output));
     if (doc && p->aggregate)
         (void)json_object_set(doc, "aggregate", p->aggregate);
+    if (doc && put_verifier(p, doc) < 0) {
+        json_decref(doc);
+        return NULL;
+    }
     return doc;
 }
 
@@ -166,6 +186,22 @@ static int load_nodes(const json_t *doc, struct avow_plan *p, struct avow_error 
     return 0;
 }
 
+/* Records of before have none: judged here. */
+static int load_verifier(const json_t *doc, struct avow_plan *p, struct avow_error *err)
+{
+    avow_autojson json_t *v = NULL;
+    avow_autofree char *text = NULL;
+
+    if (!json_object_get(doc, "verifier"))
+        return 0;
+    v = json_pack("{s:O, s:O*}", "verifier", json_object_get(doc, "verifier"), "require",
+                  json_object_get(doc, "require"));
+    text = v ? json_dumps(v, JSON_COMPACT) : NULL;
+    if (!text)
+        return AVOW_FAIL(err, NOMEM, "out of memory");
+    return avow_verifier_settings_parse(avow_bytes_str(text), "verifier", &p->verifier, err);
+}
+
 static int load_plan(const json_t *doc, struct avow_plan *p, struct avow_error *err)
 {
     const char *name = NULL;
@@ -191,6 +227,7 @@ static int load_plan(const json_t *doc, struct avow_plan *p, struct avow_error *
     p->output = strdup(output);
     p->roots = roots ? strdup(roots) : NULL;
     p->aggregate = json_incref(json_object_get(doc, "aggregate"));
+    AVOW_TRY(load_verifier(doc, p, err));
     return load_nodes(doc, p, err);
 }
 

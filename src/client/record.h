@@ -1,7 +1,7 @@
 /*
  * Records: what this user's jobs were, so that `avow status JOB` needs no job file. One JSON file
- * for each job below $XDG_STATE_HOME/avow/jobs: where the nodes are, the policy, the last known
- * state. No secret is in it: whoever asks about the job attests the nodes anew.
+ * for each job below $XDG_STATE_HOME/avow/jobs: where the nodes are, the policy, who judges, the
+ * last known state. No secret is in it: whoever asks about the job attests the nodes anew.
  */
 #ifndef AVOW_CLIENT_RECORD_H
 #define AVOW_CLIENT_RECORD_H

@@ -89,6 +89,13 @@ static int read_kid(const json_t *jwk, struct avow_maa_key *k, struct avow_error
     return 0;
 }
 
+static bool says_reserved(const json_t *jwk)
+{
+    const char *said = json_string_value(json_object_get(jwk, AVOW_MAA_OWN_CLAIMS));
+
+    return said && strcmp(said, AVOW_MAA_OWN_RESERVED) == 0;
+}
+
 static int read_key(const json_t *jwk, struct avow_maa_key *k, struct avow_error *err)
 {
     const char *kty = json_string_value(json_object_get(jwk, "kty"));
@@ -99,6 +106,7 @@ static int read_key(const json_t *jwk, struct avow_maa_key *k, struct avow_error
     if (!json_is_object(jwk))
         return AVOW_FAIL(err, FORMAT, "a key is not an object");
     AVOW_TRY(read_kid(jwk, k, err));
+    k->own_claims = says_reserved(jwk);
     if (!kty || strcmp(kty, "RSA") != 0) {
         unusable(k, "the key is not RSA");
         return 0;
@@ -231,8 +239,9 @@ int avow_maa_jwk(const struct avow_signer *key, const struct avow_bytes *certs, 
     avow_autojson json_t *jwk = NULL;
 
     AVOW_TRY(avow_jwk_thumbprint(key, &kid, err));
-    jwk = json_pack("{s:s, s:s, s:s, s:s}", "kty", avow_signer_is_rsa(key) ? "RSA" : "EC", "alg",
-                    avow_jws_alg_of(key), "use", "sig", "kid", avow_buf_cstr(&kid));
+    jwk = json_pack("{s:s, s:s, s:s, s:s, s:s}", "kty", avow_signer_is_rsa(key) ? "RSA" : "EC",
+                    "alg", avow_jws_alg_of(key), "use", "sig", "kid", avow_buf_cstr(&kid),
+                    AVOW_MAA_OWN_CLAIMS, AVOW_MAA_OWN_RESERVED);
     if (!jwk)
         return AVOW_FAIL(err, NOMEM, "out of memory for a key");
     AVOW_TRY(avow_signer_is_rsa(key) ? put_rsa(key, jwk, err) : put_ec(key, jwk, err));

@@ -13,6 +13,9 @@
 #define AVOW_MAA_KEYS_MAX 32u        /* of a set; real ones have up to 5 */
 #define AVOW_MAA_X5C_MAX 8u          /* certificates of a key */
 #define AVOW_MAA_KID_MAX 128u        /* bytes; real ones have 27 to 44 */
+/* A member of avow-verifier's own keys: no policy of its can issue claims called x-avow-. */
+#define AVOW_MAA_OWN_CLAIMS "x-avow-claims"
+#define AVOW_MAA_OWN_RESERVED "reserved"
 
 /* A value. */
 struct avow_maa_key {
@@ -23,6 +26,8 @@ struct avow_maa_key {
     bool has_cert;
     bool self_issued; /* the certificate: its CN is then the issuer's URL */
     char cn[128];     /* of the certificate's subject */
+    bool own_claims;  /* claims called x-avow- in its tokens are the service's own findings: its set
+                         says so (AVOW_MAA_OWN_CLAIMS), which no policy can */
 };
 
 struct avow_maa_keys {
@@ -44,7 +49,8 @@ const struct avow_maa_key *avow_maa_keys_find(const struct avow_maa_keys *keys, 
 
 /*
  * The JWK of a key of avow's own: kid (its thumbprint, RFC 7638), kty, alg, use, the public
- * numbers, and x5c of @certs (DER, the key's own first; none: left out). RSA, P-256 and P-384.
+ * numbers, AVOW_MAA_OWN_CLAIMS, and x5c of @certs (DER, the key's own first; none: left out). RSA,
+ * P-256 and P-384.
  * @out: new reference. -AVOW_E_INVAL: the first certificate is not that key's; -AVOW_E_LIMIT,
  * -AVOW_E_CRYPTO, -AVOW_E_NOMEM.
  */

@@ -9,11 +9,14 @@
 
 #define TIME_MAX 253402300799 /* the end of the year 9999: beyond it no date can be written */
 #define URL_PREFIX "https://"
+#define OWN "x-avow-"
+#define SIMULATED "x-avow-simulated"
 
 /* One appraisal. */
 struct token {
     const struct avow_maa_token_in *in;
     const struct avow_maa_issuer *issuer; /* once it is known to be allowed */
+    bool own_claims;                      /* its key's set says that x-avow- is reserved */
     struct avow_maa_token_info *info;
     struct avow_claims *c;
     struct avow_verdict *v;
@@ -105,6 +108,7 @@ static bool check_with(struct token *t, const struct avow_maa_key *k, int *rc)
     if (!avow_verdict_add(t->v, "token-key", key_fits(t, k, why, sizeof why), "key %s%s%s", k->kid,
                           *why ? ": " : " is the issuer's", why))
         return false;
+    t->own_claims = k->own_claims;
     *rc = avow_jws_verify_rs256(&t->jws, &k->rsa, &error);
     return avow_verdict_add(t->v, "token-signature", *rc == 0, "%s",
                             *rc == 0 ? "signed by that key" : error.text);
@@ -216,7 +220,7 @@ static void check_policy_hash(struct token *t)
     else
         avow_verdict_add(t->v, "token-policy", true,
                          "the issuer's policy is not pinned (it is %s): it may accept what it "
-                         "likes, and issue any claim",
+                         "likes, and issue any claim of its own",
                          hash ? hash : "not said");
 }
 
@@ -235,16 +239,47 @@ static void check_nonce(struct token *t)
 
 /* ---- the claims ---- */
 
+/* Take the claims called x-avow- out of @o, but what speaks against the evidence. How many. */
+static size_t drop_own(json_t *o)
+{
+    const char *key = NULL;
+    json_t *v = NULL;
+    void *next = NULL;
+    size_t n = 0;
+
+    json_object_foreach_safe(o, next, key, v) {
+        if (strncmp(key, OWN, strlen(OWN)) != 0 || (strcmp(key, SIMULATED) == 0 && json_is_true(v)))
+            continue;
+        (void)json_object_del(o, key);
+        n++;
+    }
+    return n;
+}
+
+/* A policy of Azure Attestation's can issue a claim of any name. What is called x-avow- counts if
+ * the keys are those of a service that keeps these names for itself, or if the policy is one that
+ * somebody here has looked at. */
+static size_t drop_invented(struct token *t)
+{
+    if (t->own_claims || t->issuer->n_policy_hashes)
+        return 0;
+    return drop_own(t->claims) + drop_own(json_object_get(t->claims, "x-ms-isolation-tee"));
+}
+
 static bool read_claims(struct token *t, int *rc)
 {
     const char *jti = json_string_value(json_object_get(t->claims, "jti"));
+    size_t n_dropped = drop_invented(t);
     struct avow_error why = { 0 };
 
     snprintf(t->info->jti, sizeof t->info->jti, "%s",
              jti && strlen(jti) <= AVOW_MAA_JTI_MAX ? jti : "");
     *rc = avow_maa_claims_read(t->claims, t->c, &why);
-    if (!avow_verdict_add(t->v, "token-claims", *rc == 0, "%s",
-                          *rc == 0 ? "the claims are of MAA's types" : why.text))
+    if (!avow_verdict_add(t->v, "token-claims", *rc == 0, "%s%s",
+                          *rc == 0 ? "the claims are of MAA's types" : why.text,
+                          n_dropped ? "; those called x-avow- do not count: the issuer's policy, "
+                                      "which is not pinned, can issue any claim"
+                                    : ""))
         return false;
     if (!*t->c->root)
         snprintf(t->c->root, sizeof t->c->root, "by word of %.48s", t->issuer->url);

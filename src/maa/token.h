@@ -21,7 +21,10 @@ struct avow_maa_issuer {
     const char *url;                  /* a slash at its end is not looked at */
     const struct avow_maa_keys *keys; /* of its /certs; NULL: not fetched */
     const char *const *policy_hashes; /* x-ms-policy-hash that are accepted */
-    size_t n_policy_hashes;           /* 0: any, and a policy may issue whatever it likes */
+    size_t
+        n_policy_hashes; /* 0: any, and a policy may issue whatever it likes: claims called x-avow-
+                            are then taken only if the key's set says that they are reserved
+                            (avow_maa_key.own_claims); x-avow-simulated counts where it is true */
 };
 
 /* All borrowed. */

@@ -294,16 +294,20 @@ struct keyring {
 static int read_keys(struct avow_azure *a, size_t i, struct keyring *k, struct avow_error *err)
 {
     avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(KEEP_KEYS_MAX);
-    int rc = keep_keys_get(a->keep, a->s.issuers[i], &text, &k->fetched[i]);
+    int rc = keep_keys_get(a->keep, a->s.issuers[i].url, &text, &k->fetched[i]);
 
-    k->issuers[i] = (struct avow_maa_issuer){ .url = a->s.issuers[i] };
+    k->issuers[i] = (struct avow_maa_issuer){
+        .url = a->s.issuers[i].url,
+        .policy_hashes = (const char *const *)a->s.issuers[i].policy_hashes,
+        .n_policy_hashes = a->s.issuers[i].n_policy_hashes,
+    };
     if (rc == -AVOW_E_NOTFOUND)
         return 0;
     if (rc < 0)
         return AVOW_FAIL_CODE(err, rc, "out of memory");
     rc = avow_maa_keys_parse(avow_buf_view(&text), &k->keys[i], err);
     if (rc < 0) {
-        (void)avow_error_prefix(err, "%s/certs", a->s.issuers[i]);
+        (void)avow_error_prefix(err, "%s/certs", a->s.issuers[i].url);
         return rc;
     }
     k->issuers[i].keys = &k->keys[i];
@@ -367,7 +371,7 @@ static int appraise_with_keys(struct asking *q, struct avow_bytes token, struct 
     if (q->keyring.fetched[info.issuer] &&
         now - q->keyring.fetched[info.issuer] < AVOW_AZURE_REFETCH_S)
         return 0;
-    AVOW_TRY(fetch_keys(q->a, q->a->s.issuers[info.issuer], now, err));
+    AVOW_TRY(fetch_keys(q->a, q->a->s.issuers[info.issuer].url, now, err));
     AVOW_TRY(read_keyring(q->a, &q->keyring, err));
     return appraise(q, token, &info, err);
 }

@@ -208,6 +208,37 @@ class Azure(ClusterTest):
         self.front.replies[:] = [error(400, "PolicyEvaluationError")] * 4
         self.check(cluster.avow("run", cluster.write_job()), 5, "PolicyEvaluationError")
 
+    def test_the_issuers_policy_is_pinned(self):
+        seen = []
+        self.front.change = lambda d: seen.append(json.loads(d)["token"]) or d
+        self.attest(0, "accepted")
+        self.front.change = None
+        claims = [json.loads(base64.urlsafe_b64decode(t.split(".")[1] + "==")) for t in seen]
+        pins = sorted({c["x-ms-policy-hash"] for c in claims})
+        other = "https://other.example"
+        verifier = {"kind": "azure", "url": self.front.url, "ca": self.ca,
+                    "issuers": [other, {"url": self.issuer, "policy-hashes": pins}]}
+        self.attest(0, "accepted", verifier=verifier)
+        verifier["issuers"][1]["policy-hashes"] = ["A" * 43]
+        self.attest(1, "token-policy: the issuer's policy " + pins[0] + " is not among the 1 accepted", verifier=verifier)
+        verifier["issuers"][1]["policy-hash"] = []
+        self.attest(2, ".yaml:", "unknown key \"policy-hash\"", verifier=verifier)
+
+    def test_a_job_is_asked_about_by_the_verifier_of_its_run(self):
+        verifier = {"kind": "azure", "url": self.front.url, "issuers": [self.issuer], "ca": self.ca}
+        path = self.cluster.write_job(verifier=verifier, name="job-kept.yaml")
+        done = self.cluster.avow("run", path, "--json")
+        self.check(done, 0)
+        job = done.json["job"]
+        os.unlink(path)
+        again = os.path.join(self.cluster.dir, "again")
+        for command in (("status", job), ("watch", job), ("fetch", job, "--output", again)):
+            self.front.asked.clear()
+            self.check(self.cluster.avow(*command), 0, "judged by azure: " + self.front.url)
+            self.assertEqual(len(self.front.asked), 2, command)
+            self.front.replies[:] = [error(400, "PolicyEvaluationError")] * 2
+            self.check(self.cluster.avow(*command), 1, "PolicyEvaluationError")
+
     def test_mistakes_in_the_job_file(self):
         path = self.cluster.write_job(verifier={"kind": "azure", "url": "http://127.0.0.1:1"}, name="bad.yaml")
         self.check(self.cluster.avow("attest", path), 2, "bad.yaml:", "https://")

@@ -399,6 +399,55 @@ static void a_policy_takes_their_place(void **state)
     refused_with("x-avow-simulated", json_true(), "simulated");
 }
 
+/* What a policy of the issuer's made up does not count; what is said against the evidence does. */
+static void claims_of_avows_own_may_be_invented(void **state)
+{
+    static const char machine[] = "00112233";
+    struct avow_maa_keys plain = good.keys;
+
+    (void)state;
+    json_object_set_new(payload, "x-avow-machine", json_string(machine));
+    json_object_set_new(payload, "x-avow-root", json_string("AMD ARK-Milan"));
+    issuer_sign(&good, good.kid, payload, &token);
+    plain.list[0].own_claims = false;
+    issuers[0] = (struct avow_maa_issuer){ ISSUER, &plain, NULL, 0 };
+    appraise();
+    assert_true(avow_verdict_accepts(&v));
+    assert_int_equal(claims.machine_len, 0);
+    assert_string_equal(claims.root, "by word of " ISSUER);
+    refused_with("x-avow-simulated", json_true(), "simulated");
+    json_object_set_new(payload, "x-avow-simulated", json_false());
+    issuer_sign(&good, good.kid, payload, &token);
+    issuers[0].policy_hashes = hashes; /* a policy that was looked at */
+    issuers[0].n_policy_hashes = 2;
+    appraise();
+    assert_true(avow_verdict_accepts(&v));
+    assert_int_equal(claims.machine_len, 4);
+    issuers[0] = (struct avow_maa_issuer){ ISSUER, &good.keys, NULL, 0 }; /* avow-verifier's key */
+    appraise();
+    assert_true(avow_verdict_accepts(&v));
+    assert_int_equal(claims.machine_len, 4);
+    assert_string_equal(claims.root, "AMD ARK-Milan");
+}
+
+/* A token got for another nonce is the answer to another question: report data is over it. */
+static void tokens_for_another_nonce_are_refused(void **state)
+{
+    static const char theirs[] =
+        "{\"nonce\":\"11ff\",\"role\":\"server\",\"type\":\"avow/channel/1\"}";
+
+    (void)state;
+    in.statement = avow_bytes_str(theirs);
+    refused_as("statement");
+    /* nor does it help to write the other statement into it: the hardware signed another digest */
+    refused_with("x-ms-runtime", json_loads(theirs, 0, NULL), "binding");
+    in.statement = AVOW_BYTES(NULL, 0); /* unbound tokens are bearer tokens: not by default */
+    refused_as("binding");
+    in.unbound_ok = true;
+    appraise();
+    assert_true(avow_verdict_accepts(&v));
+}
+
 static void callers_mistakes_are_errors(void **state)
 {
     (void)state;
@@ -488,6 +537,8 @@ int main(void)
         CASE(a_td_must_be_up_to_date),
         CASE(a_paravisor_must_be_known),
         CASE(a_policy_takes_their_place),
+        CASE(claims_of_avows_own_may_be_invented),
+        CASE(tokens_for_another_nonce_are_refused),
         CASE(callers_mistakes_are_errors),
         CASE(microsofts_tokens_are_accepted),
     };
