@@ -20,7 +20,8 @@ static json_t *report_of(const struct avow_client *c)
 
     for (size_t i = 0; list && i < c->n; i++)
         (void)json_array_append_new(list, avow_report_node(&c->nodes[i]));
-    return json_pack("{s:s, s:o}", "type", "avow/attest/1", "nodes", list);
+    return json_pack("{s:s, s:o, s:o}", "type", "avow/attest/1", "nodes", list, "verifier",
+                     avow_verifier_json(c->verifier));
 }
 
 static int attest_plan(struct avow_cli *cli, const char *path)

@@ -61,6 +61,7 @@ int avow_run_attest(struct avow_session *s)
     if (rc == -AVOW_E_CANCELLED)
         return AVOW_EXIT_INTERRUPTED;
     avow_show_nodes(s->cli, s->client);
+    avow_show_asked(s->cli, s->client);
     if (rc == 0)
         return AVOW_EXIT_OK;
     avow_show_refusals(s->cli, s->client);

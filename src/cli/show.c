@@ -53,7 +53,18 @@ void avow_show_verifier(const struct avow_cli *cli, const struct avow_client *c)
 {
     if (c->verifier)
         avow_say(cli, "  judged by %s: %s\n", avow_verifier_word(c->verifier),
-                 c->plan->verifier.url);
+                 avow_verifier_url(c->verifier));
+}
+
+void avow_show_asked(const struct avow_cli *cli, const struct avow_client *c)
+{
+    avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(4096);
+    struct avow_azure_stats s;
+
+    if (!avow_verifier_stats(c->verifier, &s))
+        return;
+    avow_azure_stats_text(&s, &text);
+    avow_say(cli, "  %s\n", avow_buf_cstr(&text));
 }
 
 void avow_show_nodes(const struct avow_cli *cli, const struct avow_client *c)

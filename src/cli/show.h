@@ -6,6 +6,8 @@
 
 /* Who judges, unless it is this program alone. */
 void avow_show_verifier(const struct avow_cli *cli, const struct avow_client *c);
+/* What a service that judges was asked, what it answered, how long that took: one line. */
+void avow_show_asked(const struct avow_cli *cli, const struct avow_client *c);
 /* NODE TEE VERDICT WHY MS. SIMULATED stands wherever a verdict does. */
 void avow_show_nodes(const struct avow_cli *cli, const struct avow_client *c);
 /* One line for each node that is not accepted, on stderr: "avow: node N: check CODE: TEXT". */

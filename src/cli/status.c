@@ -113,8 +113,9 @@ static void show(const struct avow_cli *cli, const struct avow_client *c)
 static void report(const struct avow_client *c)
 {
     json_t *nodes = json_array();
-    avow_autojson json_t *doc = json_pack("{s:s, s:s, s:s, s:o}", "type", "avow/status/1", "job",
-                                          c->job, "state", overall(c), "nodes", nodes);
+    avow_autojson json_t *doc =
+        json_pack("{s:s, s:s, s:s, s:o, s:o}", "type", "avow/status/1", "job", c->job, "state",
+                  overall(c), "nodes", nodes, "verifier", avow_verifier_json(c->verifier));
 
     for (size_t i = 0; doc && i < c->n; i++) {
         const struct avow_node *n = &c->nodes[i];
@@ -155,6 +156,7 @@ static int show_job(struct avow_cli *cli, const struct avow_args *args)
         n_known += s.client->nodes[i].job != NULL;
     avow_say(cli, "Job %s: %s\n", s.client->job, overall(s.client));
     show(cli, s.client);
+    avow_show_asked(cli, s.client);
     if (cli->json)
         report(s.client);
     if (rc > 0) {

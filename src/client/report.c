@@ -161,13 +161,6 @@ static void add_digests(const struct avow_client *c, const json_t *manifest, jso
     set(o, "program", json_incref(json_object_get(manifest, "program")));
 }
 
-static json_t *verifier_json(const struct avow_client *c)
-{
-    const char *url = c->plan && c->verifier ? c->plan->verifier.url : NULL;
-
-    return json_pack("{s:s, s:s?}", "kind", avow_verifier_word(c->verifier), "url", url);
-}
-
 json_t *avow_report(const struct avow_client *c, const char *state, const struct avow_error *why)
 {
     avow_autojson json_t *manifest = NULL;
@@ -187,7 +180,7 @@ json_t *avow_report(const struct avow_client *c, const char *state, const struct
         set(o, "name", json_string(c->plan->name));
     set(o, "nodes", nodes_of(c, manifest, &simulated));
     set(o, "simulated", json_boolean(simulated));
-    set(o, "verifier", verifier_json(c));
+    set(o, "verifier", avow_verifier_json(c->verifier));
     set(o, "pairs", json_incref(c->pairs));
     set(o, "links", json_incref(c->links));
     add_digests(c, manifest, o);

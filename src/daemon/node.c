@@ -96,7 +96,35 @@ static void on_auth_failed(void *ctx, const char *job, uint32_t peer_node, const
         avow_jobs_auth_failed(n->jobs, job, peer_node, text);
 }
 
-/* What the service that judges besides was asked, if there is one. */
+static void set_total(struct avow_node *n, const char *name, const char *help, const char *key,
+                      const char *value, uint64_t total)
+{
+    char label[AVOW_AZURE_CODE_MAX + 16];
+
+    (void)snprintf(label, sizeof label, "%s=%s", key, value);
+    avow_metrics_total(n->metrics, name, help, label, total);
+}
+
+static void refresh_errors(struct avow_node *n, const struct avow_azure_stats *s)
+{
+    static const char replies[] = "Answers of the verification service by HTTP status";
+    static const char failures[] = "Tokens and keys that it did not give after all tries";
+    static const char errors[] = "Errors of the verification service by its own code";
+
+    for (size_t i = 0; i < AVOW_AZURE_CLASSES; i++)
+        set_total(n, "verifier_replies", replies, "status", avow_azure_class_names[i],
+                  s->replies[i]);
+    for (size_t i = 0; i < AVOW_AZURE_FAILURES; i++)
+        set_total(n, "verifier_failures", failures, "kind", avow_azure_failure_names[i],
+                  s->failures[i]);
+    for (size_t i = 0; i < s->n_codes; i++)
+        set_total(n, "verifier_errors", errors, "code", s->codes[i].name, s->codes[i].n);
+    if (s->other_codes)
+        set_total(n, "verifier_errors", errors, "code", AVOW_AZURE_REST, s->other_codes);
+}
+
+/* What the service that judges besides was asked, if there is one: its threads count for
+ * themselves. */
 static void refresh_verifier(struct avow_node *n)
 {
     static const char help[] = "Requests to the verification service by what became of them";
@@ -104,14 +132,18 @@ static void refresh_verifier(struct avow_node *n)
 
     if (!avow_verifier_stats(n->verifier, &s))
         return;
-    avow_metrics_set(n->metrics, "verifier_requests", help, "kind=sent", (double)s.requests);
-    avow_metrics_set(n->metrics, "verifier_requests", help, "kind=tokens", (double)s.tokens);
-    avow_metrics_set(n->metrics, "verifier_requests", help, "kind=reused", (double)s.reused);
-    avow_metrics_set(n->metrics, "verifier_requests", help, "kind=throttled", (double)s.throttled);
-    avow_metrics_set(n->metrics, "verifier_requests", help, "kind=denied", (double)s.denied);
-    avow_metrics_set(n->metrics, "verifier_requests", help, "kind=failed", (double)s.failed);
-    avow_metrics_set(n->metrics, "verifier_requests", help, "kind=keys", (double)s.key_fetches);
-    avow_metrics_set(n->metrics, "verifier_seconds", "Time in requests to it", NULL, s.seconds);
+    set_total(n, "verifier_requests", help, "kind", "sent", s.requests);
+    set_total(n, "verifier_requests", help, "kind", "tokens", s.tokens);
+    set_total(n, "verifier_requests", help, "kind", "reused", s.reused);
+    set_total(n, "verifier_requests", help, "kind", "throttled", s.throttled);
+    set_total(n, "verifier_requests", help, "kind", "denied", s.denied);
+    set_total(n, "verifier_requests", help, "kind", "failed", s.failed);
+    set_total(n, "verifier_requests", help, "kind", "keys", s.key_fetches);
+    refresh_errors(n, &s);
+    avow_metrics_histogram(n->metrics, "verifier_request", "Time of one request to it", NULL,
+                           &s.request.histogram);
+    avow_metrics_histogram(n->metrics, "verifier_token", "Time of one token, retries included",
+                           NULL, &s.token.histogram);
 }
 
 static void on_refresh(void *ctx)

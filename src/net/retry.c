@@ -67,6 +67,8 @@ int avow_http_retry(const struct avow_http_request *rq, struct avow_retry *retry
         rc = avow_http(&one, out, &why);
         if (retry->after)
             retry->after(retry->ctx, out->connected);
+        if (retry->tried)
+            retry->tried(retry->ctx, rc, out);
         if (!again_helps(rc, out) || retry->n_tries >= retry->backoff.tries)
             return rc < 0 ? AVOW_FAIL_CODE(err, rc, "%s", why.text) : 0;
         wait = delay(retry, out, rc);

@@ -17,7 +17,9 @@ struct avow_retry {
     uint32_t deadline_ms;                             /* for all tries and waits */
     int (*before)(void *ctx, struct avow_error *err); /* before each request; or NULL */
     void (*after)(void *ctx, bool connected);         /* after each request; or NULL */
-    avow_retry_note note;                             /* or NULL */
+    void (*tried)(void *ctx, int rc, const struct avow_http_reply *r); /* what came of each request:
+                                        @r if @rc is 0; or NULL */
+    avow_retry_note note;                                              /* or NULL */
     void *ctx;
     uint32_t n_tries; /* out: requests that were sent */
 };

@@ -12,13 +12,12 @@
 static const struct {
     double le;
     const char *text; /* as it is printed: the same in every exposition */
-} buckets[] = {
+} buckets[AVOW_HISTOGRAM_BUCKETS] = {
     { 0.0001, "0.0001" }, { 0.0003, "0.0003" }, { 0.001, "0.001" }, { 0.003, "0.003" },
     { 0.01, "0.01" },     { 0.03, "0.03" },     { 0.1, "0.1" },     { 0.3, "0.3" },
     { 1, "1.0" },         { 3, "3.0" },         { 10, "10.0" },     { 30, "30.0" },
     { 100, "100.0" },
 };
-#define BUCKETS (sizeof buckets / sizeof buckets[0])
 
 enum kind { COUNTER, GAUGE, HISTOGRAM };
 
@@ -26,10 +25,10 @@ struct series {
     enum kind kind;
     const char *name;
     const char *help;
-    char label[LABEL_MAX];    /* "key=value" or "" */
-    uint64_t count;           /* counter; observations of a histogram */
-    double value;             /* gauge; sum of a histogram */
-    uint64_t bucket[BUCKETS]; /* not cumulative */
+    char label[LABEL_MAX]; /* "key=value" or "" */
+    uint64_t count;        /* counter */
+    double value;          /* gauge */
+    struct avow_histogram histogram;
 };
 
 struct avow_metrics {
@@ -125,13 +124,37 @@ void avow_metrics_observe(struct avow_metrics *m, const char *name, const char *
 {
     struct series *s = series(m, HISTOGRAM, name, help, label);
 
-    if (!s || !(seconds >= 0))
+    if (s)
+        avow_histogram_add(&s->histogram, seconds);
+}
+
+void avow_metrics_total(struct avow_metrics *m, const char *name, const char *help,
+                        const char *label, uint64_t total)
+{
+    struct series *s = series(m, COUNTER, name, help, label);
+
+    if (s)
+        s->count = total;
+}
+
+void avow_metrics_histogram(struct avow_metrics *m, const char *name, const char *help,
+                            const char *label, const struct avow_histogram *h)
+{
+    struct series *s = series(m, HISTOGRAM, name, help, label);
+
+    if (s)
+        s->histogram = *h;
+}
+
+void avow_histogram_add(struct avow_histogram *h, double seconds)
+{
+    if (!(seconds >= 0))
         return;
-    s->count++;
-    s->value += seconds;
-    for (size_t i = 0; i < BUCKETS; i++) {
+    h->count++;
+    h->sum += seconds;
+    for (size_t i = 0; i < AVOW_HISTOGRAM_BUCKETS; i++) {
         if (seconds <= buckets[i].le) {
-            s->bucket[i]++;
+            h->bucket[i]++;
             return;
         }
     }
@@ -175,22 +198,23 @@ static void put_number(struct avow_buf *out, double v)
 
 static void put_histogram(struct avow_buf *out, const struct series *s)
 {
+    const struct avow_histogram *h = &s->histogram;
     uint64_t sum = 0;
 
-    for (size_t i = 0; i <= BUCKETS; i++) {
+    for (size_t i = 0; i <= AVOW_HISTOGRAM_BUCKETS; i++) {
         char le[32];
 
-        sum = i < BUCKETS ? sum + s->bucket[i] : s->count;
-        snprintf(le, sizeof le, "le=\"%s\"", i < BUCKETS ? buckets[i].text : "+Inf");
+        sum = i < AVOW_HISTOGRAM_BUCKETS ? sum + h->bucket[i] : h->count;
+        snprintf(le, sizeof le, "le=\"%s\"", i < AVOW_HISTOGRAM_BUCKETS ? buckets[i].text : "+Inf");
         avow_buf_putf(out, "avow_%s_seconds_bucket", s->name);
         put_labels(out, s->label, le);
         avow_buf_putf(out, " %" PRIu64 "\n", sum);
     }
     avow_buf_putf(out, "avow_%s_seconds_count", s->name);
     put_labels(out, s->label, "");
-    avow_buf_putf(out, " %" PRIu64 "\navow_%s_seconds_sum", s->count, s->name);
+    avow_buf_putf(out, " %" PRIu64 "\navow_%s_seconds_sum", h->count, s->name);
     put_labels(out, s->label, "");
-    put_number(out, s->value);
+    put_number(out, h->sum);
 }
 
 static void put_series(struct avow_buf *out, const struct series *s)

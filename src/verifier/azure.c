@@ -10,10 +10,10 @@
 #include "maa/token.h"
 #include "net/retry.h"
 #include "verifier/keep.h"
+#include "verifier/refusal.h"
 
 #define URL_MAX_BYTES (AVOW_VERIFIER_URL_MAX + 128)
 #define REPLY_MAX (256u << 10)
-#define MESSAGE_MAX 200 /* of what the service says that is shown */
 
 struct avow_azure {
     struct avow_verifier_settings s;
@@ -21,9 +21,9 @@ struct avow_azure {
     struct keep *keep; /* keys of issuers, tokens */
     pthread_mutex_t lock;
     pthread_cond_t room;
-    unsigned under_way;            /* of lock */
-    bool old_api[2];               /* of lock; SNP, TDX: the service knows only an older version */
-    struct avow_azure_stats stats; /* of lock */
+    unsigned under_way; /* of lock */
+    bool old_api[2];    /* of lock; SNP, TDX: the service knows only an older version */
+    struct tally tally;
 };
 
 /* ---- life ---- */
@@ -37,6 +37,7 @@ int avow_azure_new(const struct avow_verifier_settings *s, int stop_fd, struct a
         return AVOW_FAIL(err, NOMEM, "out of memory");
     (void)pthread_mutex_init(&a->lock, NULL);
     (void)pthread_cond_init(&a->room, NULL);
+    tally_init(&a->tally);
     a->stop_fd = stop_fd;
     AVOW_TRY(avow_verifier_settings_copy(s, &a->s, err));
     AVOW_TRY(keep_new(AVOW_AZURE_TOKENS_MAX, &a->keep, err));
@@ -48,23 +49,20 @@ void avow_azure_free(struct avow_azure *a)
 {
     keep_free(a->keep);
     avow_verifier_settings_done(&a->s);
+    tally_done(&a->tally);
     (void)pthread_cond_destroy(&a->room);
     (void)pthread_mutex_destroy(&a->lock);
     free(a);
 }
 
-void avow_azure_stats(struct avow_azure *a, struct avow_azure_stats *out)
+const char *avow_azure_url(const struct avow_azure *a)
 {
-    (void)pthread_mutex_lock(&a->lock);
-    *out = a->stats;
-    (void)pthread_mutex_unlock(&a->lock);
+    return a->s.url;
 }
 
-static void count(struct avow_azure *a, uint64_t *counter, uint64_t n)
+void avow_azure_stats(struct avow_azure *a, struct avow_azure_stats *out)
 {
-    (void)pthread_mutex_lock(&a->lock);
-    *counter += n;
-    (void)pthread_mutex_unlock(&a->lock);
+    tally_read(&a->tally, out);
 }
 
 static void enter(struct avow_azure *a)
@@ -86,12 +84,34 @@ static void leave(struct avow_azure *a)
 
 /* ---- asking ---- */
 
-static double now_s(void)
+static uint64_t now_ns(void)
 {
     struct timespec t;
 
     (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
+}
+
+/* One request with its tries. */
+struct sending {
+    struct tally *tally;
+    uint64_t began;
+};
+
+static int try_begins(void *ctx, struct avow_error *err)
+{
+    struct sending *s = ctx;
+
+    (void)err;
+    s->began = now_ns();
+    return 0;
+}
+
+static void try_ended(void *ctx, int rc, const struct avow_http_reply *r)
+{
+    const struct sending *s = ctx;
+
+    tally_try(s->tally, rc, r, now_ns() - s->began);
 }
 
 static int send_request(struct avow_azure *a, const char *url, struct avow_bytes body,
@@ -107,90 +127,35 @@ static int send_request(struct avow_azure *a, const char *url, struct avow_bytes
         .body_max = REPLY_MAX,
         .stop_fd = a->stop_fd,
     };
+    struct sending sending = { .tally = &a->tally };
     struct avow_retry retry = { .backoff = AVOW_BACKOFF_DEFAULT,
-                                .deadline_ms = AVOW_AZURE_DEADLINE_MS };
-    int rc = 0;
+                                .deadline_ms = AVOW_AZURE_DEADLINE_MS,
+                                .before = try_begins,
+                                .tried = try_ended,
+                                .ctx = &sending };
 
     retry.backoff.tries = AVOW_AZURE_TRIES;
-    rc = avow_http_retry(&rq, &retry, reply, err);
-    count(a, &a->stats.requests, retry.n_tries);
-    if (rc == 0 && reply->status == 429)
-        count(a, &a->stats.throttled, 1);
-    return rc;
-}
-
-/* What a code of the service means to somebody who runs jobs. */
-static const char *explain(const char *code)
-{
-    static const struct {
-        const char *code, *means;
-    } known[] = {
-        { "PolicyEvaluationError", "the attestation provider's own policy denies this evidence" },
-        { "PolicyParsingError", "the attestation provider's policy is broken: its owner must act" },
-        { "InvalidParameter", "the service does not take the evidence or its certificates" },
-        { "InvalidOperation", "the attestation provider does not offer this" },
-        { "Unauthorized", "the attestation provider wants a sign-in, which attesting does not need"
-                          " at Microsoft's: check the url" },
-    };
-
-    for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-        if (strcmp(code, known[i].code) == 0)
-            return known[i].means;
-    return "";
-}
-
-/* The service's code and message; both "" if the body is not its error. */
-static void read_error(const struct avow_http_reply *r, char code[64],
-                       char message[MESSAGE_MAX + 1])
-{
-    avow_autojson json_t *doc = NULL;
-    const json_t *e = NULL;
-    const char *text = NULL;
-
-    code[0] = message[0] = 0;
-    if (avow_json_parse(avow_buf_view(&r->body), &doc, NULL) < 0)
-        return;
-    e = json_object_get(doc, "error");
-    text = json_string_value(json_object_get(e, "code"));
-    (void)snprintf(code, 64, "%s", text ? text : "");
-    text = json_string_value(json_object_get(e, "message"));
-    (void)snprintf(message, MESSAGE_MAX + 1, "%s", text ? text : "");
-    avow_printable(code);
-    avow_printable(message);
+    return avow_http_retry(&rq, &retry, reply, err);
 }
 
 /* A reply that is no token. 0: the service refused, and @v says so. */
 static int refused(struct avow_azure *a, const struct avow_http_reply *r, struct avow_verdict *v,
                    struct avow_error *err)
 {
-    char code[64], message[MESSAGE_MAX + 1];
+    char code[REFUSAL_CODE_MAX + 1], message[REFUSAL_MESSAGE_MAX + 1];
+    const char *means = NULL;
 
-    read_error(r, code, message);
-    if (r->status == 429 || avow_http_transient(r->status)) {
-        count(a, &a->stats.failed, 1);
+    refusal_read(r, code, message);
+    if (r->status == 429 || avow_http_transient(r->status))
         return AVOW_FAIL(err, BUSY, "%s: HTTP %ld %s", a->s.url, r->status, code);
-    }
-    if (r->status < 400 || r->status >= 500 || !*code) {
-        count(a, &a->stats.failed, 1);
+    if (r->status < 400 || r->status >= 500 || !*code)
         return AVOW_FAIL(err, PROTOCOL, "%s: HTTP %ld where a token was expected", a->s.url,
                          r->status);
-    }
-    count(a, &a->stats.denied, 1);
+    means = refusal_explain(code);
+    tally_count(&a->tally, &a->tally.s.denied);
     avow_verdict_add(v, "service", false, "%s says %s%s%s%s%s%s", a->s.url, code,
-                     *message ? ": " : "", message, *explain(code) ? " (" : "", explain(code),
-                     *explain(code) ? ")" : "");
+                     *message ? ": " : "", message, *means ? " (" : "", means, *means ? ")" : "");
     return 0;
-}
-
-static bool is_api_error(const struct avow_http_reply *r)
-{
-    char code[64], message[MESSAGE_MAX + 1];
-
-    if (r->status != 400 && r->status != 404)
-        return false;
-    read_error(r, code, message);
-    return strcmp(code, "UnsupportedApiVersionValue") == 0 ||
-           strcmp(code, "UnsupportedApiVersion") == 0 || strstr(message, "api-version") != NULL;
 }
 
 static int post(struct avow_azure *a, enum avow_maa_type type, bool old, struct avow_bytes body,
@@ -217,7 +182,7 @@ static int ask(struct avow_azure *a, enum avow_maa_type type, struct avow_bytes 
     is_old = *old;
     (void)pthread_mutex_unlock(&a->lock);
     AVOW_TRY(post(a, type, is_old, body, reply, err));
-    if (is_old || !is_api_error(reply))
+    if (is_old || !refusal_is_version(reply))
         return 0;
     avow_http_reply_done(reply);
     AVOW_TRY(post(a, type, true, body, reply, err));
@@ -242,46 +207,63 @@ static int read_token(const struct avow_azure *a, const struct avow_http_reply *
     return avow_buf_put_str(token, text) < 0 ? avow_buf_ok(token, err) : 0;
 }
 
+/* What came of @body: a token, or the service's refusal in @v. */
+static int ask_for_token(struct avow_azure *a, enum avow_maa_type type, struct avow_bytes body,
+                         struct avow_buf *token, struct avow_verdict *v, struct avow_error *err)
+{
+    avow_auto(avow_http_reply_done) struct avow_http_reply reply = { 0 };
+
+    AVOW_TRY(ask(a, type, body, &reply, err));
+    return reply.status == 200 ? read_token(a, &reply, token, err) : refused(a, &reply, v, err);
+}
+
 /* A token for @b. Empty, and 0: the service refused, and @v says why. */
 static int get_token(struct avow_azure *a, const struct avow_judge_in *in,
                      const struct avow_bundle *b, struct avow_buf *token, struct avow_verdict *v,
                      struct avow_error *err)
 {
     avow_auto(avow_buf_done) struct avow_buf body = AVOW_BUF(AVOW_MAA_REQUEST_MAX);
-    avow_auto(avow_http_reply_done) struct avow_http_reply reply = { 0 };
     bool azure = avow_tee_is_azure(b->tee);
     enum avow_maa_type type = AVOW_MAA_NONE;
-    double began = now_s();
+    uint64_t began = 0;
     int rc = avow_maa_request_build(b, azure ? AVOW_BYTES(NULL, 0) : in->statement, true, NULL,
                                     &type, &body, err);
 
     AVOW_TRY(rc);
     enter(a);
-    rc = ask(a, type, avow_buf_view(&body), &reply, err);
+    began = now_ns();
+    rc = ask_for_token(a, type, avow_buf_view(&body), token, v, err);
     leave(a);
-    (void)pthread_mutex_lock(&a->lock);
-    a->stats.seconds += now_s() - began;
-    a->stats.failed += rc < 0;
-    a->stats.tokens += rc == 0 && reply.status == 200;
-    (void)pthread_mutex_unlock(&a->lock);
-    AVOW_TRY(rc);
-    return reply.status == 200 ? read_token(a, &reply, token, err) : refused(a, &reply, v, err);
+    tally_token(&a->tally, rc == 0 && token->len, now_ns() - began);
+    if (rc < 0)
+        tally_failed(&a->tally, rc);
+    return rc;
 }
 
 /* ---- keys ---- */
 
 /* The keys of @issuer, which is one of those that are pinned. */
-static int fetch_keys(struct avow_azure *a, const char *issuer, int64_t now, struct avow_error *err)
+static int ask_for_keys(struct avow_azure *a, const char *issuer, int64_t now,
+                        struct avow_error *err)
 {
     avow_auto(avow_http_reply_done) struct avow_http_reply reply = { 0 };
     char url[URL_MAX_BYTES];
 
     (void)snprintf(url, sizeof url, "%s/certs", issuer);
-    count(a, &a->stats.key_fetches, 1);
     AVOW_TRY(send_request(a, url, AVOW_BYTES(NULL, 0), &reply, err));
     if (reply.status != 200)
         return AVOW_FAIL(err, PROTOCOL, "%s: HTTP %ld where keys were expected", url, reply.status);
     return keep_keys_put(a->keep, issuer, avow_buf_view(&reply.body), now, err);
+}
+
+static int fetch_keys(struct avow_azure *a, const char *issuer, int64_t now, struct avow_error *err)
+{
+    int rc = ask_for_keys(a, issuer, now, err);
+
+    tally_count(&a->tally, &a->tally.s.key_fetches);
+    if (rc < 0)
+        tally_failed(&a->tally, rc);
+    return rc;
 }
 
 /* Keys of each issuer, parsed; NULL where none are at hand. */
@@ -403,7 +385,7 @@ static int judge_token(struct asking *q, struct avow_verdict *v, struct avow_err
     if (keep_token_get(q->a->keep, digest, &token)) {
         AVOW_TRY(appraise_with_keys(q, avow_buf_view(&token), err));
         if (avow_verdict_accepts(&q->verdict)) {
-            count(q->a, &q->a->stats.reused, 1);
+            tally_count(&q->a->tally, &q->a->tally.s.reused);
             return 0;
         }
         keep_token_drop(q->a->keep, digest);

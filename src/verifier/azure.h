@@ -9,6 +9,7 @@
 
 #include "attest/attest.h"
 #include "verifier/settings.h"
+#include "verifier/tally.h"
 
 #define AVOW_AZURE_PARALLEL 8         /* requests under way */
 #define AVOW_AZURE_TOKENS_MAX 1024    /* kept; the oldest goes */
@@ -23,23 +24,12 @@
 
 struct avow_azure; /* opaque, owned */
 
-/* Since it was made. */
-struct avow_azure_stats {
-    uint64_t requests;  /* sent, retries included */
-    uint64_t tokens;    /* got */
-    uint64_t reused;    /* judged by a token that was kept */
-    uint64_t throttled; /* answered 429 */
-    uint64_t denied;    /* the service refused the evidence (4xx) */
-    uint64_t failed;    /* no answer for good: network, time, 5xx */
-    uint64_t key_fetches;
-    double seconds; /* in requests for tokens */
-};
-
 /* @s is copied. @stop_fd: net/http.h. -AVOW_E_NOMEM. */
 AVOW_MUST_USE int avow_azure_new(const struct avow_verifier_settings *s, int stop_fd,
                                  struct avow_azure **out, struct avow_error *err);
 void avow_azure_free(struct avow_azure *a);
 AVOW_DEFINE_CLEANUP(azure, struct avow_azure, avow_azure_free)
+const char *avow_azure_url(const struct avow_azure *a); /* owned by @a */
 void avow_azure_stats(struct avow_azure *a, struct avow_azure_stats *out);
 
 /*

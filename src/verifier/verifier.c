@@ -39,6 +39,27 @@ const char *avow_verifier_word(const struct avow_verifier *vf)
     return vf->require == AVOW_REQUIRE_ANY ? "local or azure" : "local and azure";
 }
 
+const char *avow_verifier_url(const struct avow_verifier *vf)
+{
+    return vf && vf->azure ? avow_azure_url(vf->azure) : NULL;
+}
+
+json_t *avow_verifier_json(struct avow_verifier *vf)
+{
+    avow_autojson json_t *asked = NULL;
+    struct avow_azure_stats s;
+    json_t *o =
+        json_pack("{s:s, s:s?}", "kind", avow_verifier_word(vf), "url", avow_verifier_url(vf));
+
+    if (!avow_verifier_stats(vf, &s))
+        return o;
+    asked = avow_azure_stats_json(&s);
+    if (o && asked && json_object_update(o, asked) == 0)
+        return o;
+    json_decref(o);
+    return NULL;
+}
+
 bool avow_verifier_stats(struct avow_verifier *vf, struct avow_azure_stats *out)
 {
     if (!vf || !vf->azure)

@@ -19,6 +19,11 @@ AVOW_DEFINE_CLEANUP(verifier, struct avow_verifier, avow_verifier_free)
 
 /* "local", "azure", "local and azure", "local or azure". Static storage. */
 const char *avow_verifier_word(const struct avow_verifier *vf);
+/* {"kind","url"}, where there is a service with what it was asked so far (avow_azure_stats_json);
+ * @vf may be NULL: here alone. New reference, NULL when memory is short. */
+json_t *avow_verifier_json(struct avow_verifier *vf);
+/* The service's address, or NULL. Owned by @vf. */
+const char *avow_verifier_url(const struct avow_verifier *vf);
 /* False, and nothing, where there is no service. */
 bool avow_verifier_stats(struct avow_verifier *vf, struct avow_azure_stats *out);
 

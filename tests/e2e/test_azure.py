@@ -108,8 +108,8 @@ class Azure(ClusterTest):
     def attest(self, rc, *texts, verifier=None, **job):
         verifier = verifier or {"kind": "azure", "url": self.front.url, "issuers": [self.issuer], "ca": self.ca}
         path = self.cluster.write_job(verifier=verifier, name=f"job-{secrets.token_hex(4)}.yaml", **job)
-        done = self.cluster.avow("attest", path)
-        self.check(done, rc, *texts)
+        done = self.cluster.avow("attest", path, *[t for t in texts if t.startswith("--")])
+        self.check(done, rc, *[t for t in texts if not t.startswith("--")])
         return done
 
     def reasons(self, **job):
@@ -137,8 +137,29 @@ class Azure(ClusterTest):
     def test_a_busy_service_is_asked_again(self):
         self.front.replies[:] = [error(429, "TooManyRequests", headers=[("Retry-After", "0")]), error(503, "ServiceUnavailable"),
                                  error(500, "InternalError")]
-        self.attest(0, "accepted")
+        done = self.attest(0, "accepted", "1 throttled", "errors: ", "TooManyRequests 1", "ServiceUnavailable 1", "InternalError 1")
         self.assertEqual(len(self.front.asked), 5)
+        self.assertIn("6 requests, 2 tokens", done.out)  # and one for the keys
+
+    def test_what_was_asked_is_counted(self):
+        self.front.replies[:] = [error(429, "TooManyRequests", headers=[("Retry-After", "0")]), error(503, "x<y>\x1b[31m")]
+        v = self.attest(0, "--json").json["verifier"]
+        self.assertEqual((v["kind"], v["url"]), ("azure", self.front.url))
+        self.assertEqual([v[k] for k in ("requests", "tokens", "reused", "throttled", "denied", "failed", "key_fetches")], [5, 2, 0, 1, 0, 0, 1])
+        self.assertEqual((v["replies"], v["failures"]), ({"2xx": 3, "4xx": 1, "5xx": 1}, {}))
+        self.assertEqual(v["errors"], {"TooManyRequests": 1, "other": 1})
+        for times in (v["latency_ms"], v["token_ms"]):
+            self.assertTrue(0 < times["p50"] <= times["p99"] <= times["max"], v)
+        self.front.replies[:] = [error(400, "PolicyEvaluationError")] * 2
+        v = self.attest(1, "--json").json["verifier"]
+        self.assertEqual((v["denied"], v["tokens"], v["errors"]), (2, 0, {"PolicyEvaluationError": 2}))
+        self.front.change = lambda d: b"{}"
+        v = self.attest(3, "--json").json["verifier"]
+        self.assertEqual((v["failed"], v["failures"]), (2, {"protocol": 2}))
+        self.front.change = None
+        v = self.attest(3, "--json", verifier={"kind": "azure", "url": self.front.url, "issuers": [self.issuer]}).json["verifier"]
+        self.assertEqual((v["failures"], v["replies"]), ({"tls": 2}, {}))
+        self.assertEqual(self.cluster.avow("attest", self.cluster.write_job(name="l.yaml"), "--json").json["verifier"], {"kind": "local", "url": None})
 
     def test_what_the_service_denies(self):
         for code, means in (("PolicyEvaluationError", "own policy denies"), ("InvalidParameter", "does not take the evidence")):
@@ -207,6 +228,17 @@ class Azure(ClusterTest):
         self.assertEqual(len(self.front.asked), 4)  # each node of each; the client judges by itself here
         self.front.replies[:] = [error(400, "PolicyEvaluationError")] * 4
         self.check(cluster.avow("run", cluster.write_job()), 5, "PolicyEvaluationError")
+        metrics = []
+        for node in cluster.nodes:
+            client = node.client()
+            metrics.append(client.call("GET", "/v1/metrics")[1].decode())
+            client.close()
+        for line in ('avow_verifier_requests_total{kind="sent"}', 'avow_verifier_requests_total{kind="tokens"}', 'avow_verifier_replies_total{status="2xx"}',
+                     'avow_verifier_errors_total{code="PolicyEvaluationError"}', "avow_verifier_request_seconds_count", "avow_verifier_token_seconds_sum",
+                     'avow_verifier_token_seconds_bucket{le="+Inf"}', 'avow_verifier_failures_total{kind="timeout"}'):
+            values = [float(l.split()[-1]) for m in metrics for l in m.splitlines() if l.startswith(line + " ")]
+            self.assertEqual(len(values), 2, line)
+            self.assertTrue(all(values) or "timeout" in line, line)
 
     def test_the_issuers_policy_is_pinned(self):
         seen = []
@@ -230,6 +262,7 @@ class Azure(ClusterTest):
         done = self.cluster.avow("run", path, "--json")
         self.check(done, 0)
         job = done.json["job"]
+        self.assertEqual(self.cluster.report()["verifier"]["tokens"], 4)  # of the channels, and of the formation
         os.unlink(path)
         again = os.path.join(self.cluster.dir, "again")
         for command in (("status", job), ("watch", job), ("fetch", job, "--output", again)):

@@ -65,6 +65,30 @@ static void an_answer_for_good_is_not_asked_again(void **state)
     assert_int_equal(retry.n_tries, 1);
 }
 
+static void count(void *ctx, int rc, const struct avow_http_reply *r)
+{
+    int *seen = ctx;
+
+    assert_int_equal(rc, 0);
+    seen[r->status == 503 ? 0 : 1]++;
+}
+
+static void every_try_is_told(void **state)
+{
+    struct server s = { .replies = { BUSY, BUSY, OK } };
+    int seen[2] = { 0 };
+    struct avow_retry retry = { .backoff = { .tries = 5, .base_ms = 1, .cap_ms = 4 },
+                                .deadline_ms = 20000,
+                                .tried = count,
+                                .ctx = seen };
+    avow_auto(avow_http_reply_done) struct avow_http_reply r = { 0 };
+
+    (void)state;
+    assert_int_equal(go(&s, &retry, &r), 0);
+    assert_int_equal(seen[0], 2);
+    assert_int_equal(seen[1], 1);
+}
+
 static void tries_end(void **state)
 {
     struct server s = { .replies = { BUSY, BUSY, BUSY, OK } };
@@ -126,6 +150,7 @@ int main(void)
         cmocka_unit_test(again_until_it_answers),
         cmocka_unit_test(an_answer_for_good_is_not_asked_again),
         cmocka_unit_test(tries_end),
+        cmocka_unit_test(every_try_is_told),
         cmocka_unit_test(retry_after_is_honoured),
         cmocka_unit_test(no_connection_is_tried_again),
     };

@@ -84,12 +84,37 @@ static void labelled_histogram(void **state)
     avow_metrics_free(m);
 }
 
+/* What others count is taken over as it is, again and again. */
+static void taken_over(void **state)
+{
+    struct avow_metrics *m = avow_metrics_new();
+    struct avow_histogram h = { 0 };
+    avow_auto(avow_buf_done) struct avow_buf out = AVOW_BUF(1 << 20);
+
+    (void)state;
+    avow_histogram_add(&h, 0.02);
+    avow_histogram_add(&h, 1000);
+    avow_histogram_add(&h, -1);
+    avow_metrics_histogram(m, "d", "h", NULL, &h);
+    avow_metrics_histogram(m, "d", "h", NULL, &h);
+    avow_metrics_total(m, "c", "h", "code=X", 7);
+    avow_metrics_total(m, "c", "h", "code=X", 9);
+    assert_int_equal(avow_metrics_text(m, &out), 0);
+    assert_non_null(strstr(avow_buf_cstr(&out), "avow_c_total{code=\"X\"} 9\n"));
+    assert_non_null(strstr(avow_buf_cstr(&out), "avow_d_seconds_bucket{le=\"0.01\"} 0\n"));
+    assert_non_null(strstr(avow_buf_cstr(&out), "avow_d_seconds_bucket{le=\"0.03\"} 1\n"));
+    assert_non_null(strstr(avow_buf_cstr(&out), "avow_d_seconds_bucket{le=\"+Inf\"} 2\n"));
+    assert_non_null(strstr(avow_buf_cstr(&out), "avow_d_seconds_sum 1000.02\n"));
+    avow_metrics_free(m);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_text),
         cmocka_unit_test(bounded),
         cmocka_unit_test(labelled_histogram),
+        cmocka_unit_test(taken_over),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
