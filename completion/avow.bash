@@ -10,7 +10,7 @@ _avow_options()
     case $1 in
     demo) echo "$all --nodes --iterations --verifier --dir --keep --output" ;;
     attest) echo "$all --policy --roots" ;;
-    verify) echo "$all --with --at --policy --roots --offline --store --kds --pcs --ca --bundle --ear --ear-key --nonce --jobs" ;;
+    verify) echo "$all --with --verifier --issuer --token --at --policy --roots --offline --store --kds --pcs --ca --bundle --ear --ear-key --nonce --jobs" ;;
     collateral)
         echo "$all --store --kds --pcs --thim --fmspc --product --update --refresh --ahead --kds-interval --timeout" \
             "--tries --ca --before"
@@ -78,7 +78,7 @@ _avow()
         fi
         case $word in
         --cluster | --identity | --nodes | --iterations | --verifier | --dir | --output | -o | --policy | --roots | --at | --job-file | \
-            --with | --bundle | --ear | --ear-key | --nonce | --jobs | --store | --kds | --pcs | --thim | --fmspc | \
+            --with | --issuer | --token | --bundle | --ear | --ear-key | --nonce | --jobs | --store | --kds | --pcs | --thim | --fmspc | \
             --product | --update | --ahead | --kds-interval | --timeout | --tries | --ca | --before | --member)
             skip=true
             ;;
@@ -93,12 +93,18 @@ _avow()
     fi
     case $prev in
     --cluster | --policy | --job-file) _avow_yaml "$cur" && return ;;
-    --identity | --roots | --with | --bundle | --ear | --ear-key | --store | --ca) _avow_files "$cur" && return ;;
+    --identity | --roots | --with | --token | --bundle | --ear | --ear-key | --store | --ca) _avow_files "$cur" && return ;;
     --output | -o) if [ "$command" = policy ]; then _avow_files "$cur"; else _avow_folders "$cur"; fi && return ;;
     --dir) _avow_folders "$cur" && return ;;
     --nodes) mapfile -t COMPREPLY < <(compgen -W "sev=1,tdx=1 sev=3,tdx=2" -- "$cur") && return ;;
     --product) mapfile -t COMPREPLY < <(compgen -W "Milan Genoa Turin" -- "$cur") && return ;;
-    --verifier) mapfile -t COMPREPLY < <(compgen -W "service local" -- "$cur") && return ;;
+    --verifier)
+        if [ "$command" = verify ]; then
+            _avow_files "$cur"
+        else
+            mapfile -t COMPREPLY < <(compgen -W "service local" -- "$cur")
+        fi && return
+        ;;
     --update) mapfile -t COMPREPLY < <(compgen -W "standard early" -- "$cur") && return ;;
     --iterations | --at | --nonce | --jobs | --kds | --pcs | --thim | --fmspc | --ahead | --kds-interval | --timeout | \
         --tries | --before | --member) return ;;

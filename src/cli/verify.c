@@ -7,15 +7,17 @@
 
 #include "attest/ear.h"
 #include "attest/gather.h"
+#include "attest/need.h"
 #include "cli/collateral.h"
 #include "cli/files.h"
 #include "cli/show.h"
 #include "verify/basis.h"
 
 static const char *policy_path, *roots_path, *at, *bundle_path, *ear_path, *ear_key, *nonce, *jobs;
+static const char *verifier, *token_path;
 static bool offline;
 static struct avow_vendor_options vendor;
-static struct avow_list with;
+static struct avow_list with, issuers;
 
 static const struct avow_option options[] = {
     { "with", 0, "FILE...", "endorsements, collateral and what else belongs to it, in any order",
@@ -30,7 +32,12 @@ static const struct avow_option options[] = {
     { "offline", 0, NULL, "ask nobody for what is missing", &offline, NULL, NULL },
     { "kds", 0, "URL", "ask this server instead of AMD's KDS", NULL, &vendor.kds, NULL },
     { "pcs", 0, "URL", "ask this PCS or PCCS instead of Intel's", NULL, &vendor.pcs, NULL },
-    { "ca", 0, "FILE", "trust these certificates for TLS with them (PEM)", NULL, &vendor.ca, NULL },
+    { "ca", 0, "FILE", "trust these certificates for TLS with them and with the service (PEM)",
+      NULL, &vendor.ca, NULL },
+    { "verifier", 0, "URL|FILE", "have it judged by this service (Azure Attestation's API)", NULL,
+      &verifier, NULL },
+    { "issuer", 0, "URL...", "whose tokens count (default: the service's)", NULL, NULL, &issuers },
+    { "token", 0, "FILE", "write the token that the service gave", NULL, &token_path, NULL },
     { "bundle", 0, "FILE", "write a bundle that can be judged again years later", NULL,
       &bundle_path, NULL },
     { "ear", 0, "FILE", "write the result as a signed EAR token (JWT)", NULL, &ear_path, NULL },
@@ -57,6 +64,10 @@ static int setup(struct avow_verify_setup *s, struct avow_error *err)
     AVOW_TRY(avow_verify_setup_init(s, at, roots_path, err));
     if (ear_path && !ear_key)
         return AVOW_FAIL(err, FORMAT, "--ear: --ear-key FILE is needed to sign the token");
+    if (token_path && !verifier)
+        return AVOW_FAIL(err, FORMAT, "--token: it is a service's: --verifier URL is needed");
+    AVOW_TRY(avow_verify_use_service(
+        s, &(struct avow_service_options){ verifier, vendor.ca, &issuers }, err));
     AVOW_TRY(load_policy(s, err));
     return avow_verify_use_store(s, vendor.store, err);
 }
@@ -166,13 +177,50 @@ static int write_results(const struct avow_verify_setup *s, const struct avow_ve
 
 AVOW_DEFINE_CLEANUP(item, struct avow_verify_item, avow_verify_item_free)
 
-static int judge_one(const struct avow_cli *cli, struct avow_verify_setup *s,
-                     const struct avow_args *args, struct avow_verify_item *item, int *exit,
-                     struct avow_error *err)
+/* A token that was stored: what stands behind --with are its issuers' keys. */
+static int judge_stored(struct avow_verify_setup *s, struct avow_bytes file,
+                        struct avow_verify_item *item, struct avow_error *err)
+{
+    if (bundle_path || ear_path || token_path)
+        return AVOW_FAIL(err, FORMAT,
+                         "--bundle, --ear and --token are for evidence, and this is a "
+                         "token");
+    for (size_t i = 0; i < with.n; i++)
+        AVOW_TRY(avow_verify_add_keys(s, with.v[i], err));
+    return avow_verify_token(s, file, item, err);
+}
+
+/* What a service judges it judges now, and from afar. */
+static int check_service(const struct avow_verify_setup *s, struct avow_error *err)
+{
+    if (s->verifier && at)
+        return AVOW_FAIL(err, FORMAT, "--at: a service judges as of now");
+    if (s->verifier && offline)
+        return AVOW_FAIL(err, FORMAT, "--offline: %s could not be asked",
+                         avow_verifier_url(s->verifier));
+    return 0;
+}
+
+/* What the service itself brings is not asked of vendors: it needs the chip's certificate alone. */
+static bool fetching_helps(const struct avow_verify_setup *s, const struct avow_verify_item *item)
+{
+    struct avow_need need = { 0 };
+
+    if (offline || !avow_verdict_undecided(&item->verdict))
+        return false;
+    if (!s->verifier || !s->service.no_local)
+        return true;
+    return avow_need_of(&item->bundle, &need, NULL) == 0 && need.hardware == AVOW_TEE_SNP &&
+           !need.has_leaf;
+}
+
+static int judge_evidence(const struct avow_cli *cli, struct avow_verify_setup *s,
+                          const struct avow_args *args, struct avow_verify_item *item, int *exit,
+                          struct avow_error *err)
 {
     int rc = 0;
 
-    for (size_t i = 0; i < args->n; i++)
+    for (size_t i = 1; i < args->n; i++)
         AVOW_TRY(avow_verify_gather(s->pool, &item->bundle, args->list[i], err));
     for (size_t i = 0; i < with.n; i++)
         AVOW_TRY(avow_verify_gather(s->pool, &item->bundle, with.v[i], err));
@@ -180,39 +228,94 @@ static int judge_one(const struct avow_cli *cli, struct avow_verify_setup *s,
         return AVOW_FAIL(err, MISSING,
                          "%s: no report, quote, HCL report, bundle or envelope of one",
                          args->list[0]);
+    AVOW_TRY(check_service(s, err));
     rc = avow_verify_judge(s, NULL, NULL, item, err);
-    if (rc == 0 && avow_verdict_undecided(&item->verdict) && !offline)
+    if (rc == 0 && fetching_helps(s, item))
         rc = avow_verify_fetch(cli, &vendor, s, at != NULL, item, err);
     if (rc < 0)
         *exit = AVOW_EXIT_UNKNOWN;
     return rc;
 }
 
+static int judge_one(const struct avow_cli *cli, struct avow_verify_setup *s,
+                     const struct avow_args *args, struct avow_verify_item *item, int *exit,
+                     struct avow_error *err)
+{
+    avow_auto(avow_buf_done) struct avow_buf file = AVOW_BUF(AVOW_FILE_MAX);
+    struct avow_error why = { 0 };
+    int rc = 0;
+
+    AVOW_TRY(avow_read_file(args->list[0], &file, err));
+    if (args->n == 1 && avow_verify_is_token(avow_buf_view(&file))) {
+        rc = judge_stored(s, avow_buf_view(&file), item, err);
+        if (rc == -AVOW_E_NOMEM || rc == -AVOW_E_CRYPTO)
+            *exit = AVOW_EXIT_UNKNOWN;
+        return rc;
+    }
+    rc = avow_gather_file(s->pool, &item->bundle, avow_buf_view(&file), &why);
+    if (rc < 0)
+        return AVOW_FAIL_CODE(err, rc, "%s: %s", args->list[0], why.text);
+    return judge_evidence(cli, s, args, item, exit, err);
+}
+
+static void print_json(const struct avow_verify_setup *s, const struct avow_verify_item *item)
+{
+    avow_autojson json_t *doc = avow_verify_json(s, item);
+
+    if (doc && s->verifier && !item->is_token)
+        (void)json_object_set_new(doc, "verifier", avow_verifier_json(s->verifier));
+    if (doc)
+        avow_print_json(doc);
+}
+
+static void print_text(const struct avow_cli *cli, const struct avow_verify_setup *s,
+                       const struct avow_verify_item *item)
+{
+    show(cli, s, item);
+    if (!s->verifier && !item->is_token)
+        return;
+    if (avow_verify_unbound(&item->verdict))
+        avow_say(cli, "  binding not checked: a token about this says nothing of when and for whom "
+                      "the evidence was made\n");
+    if (!item->is_token)
+        avow_verify_say_service(cli, s);
+}
+
+static int write_token(const struct avow_cli *cli, const struct avow_buf *token,
+                       struct avow_error *err)
+{
+    if (!token_path)
+        return 0;
+    if (token->len)
+        return avow_verify_write(token_path, avow_buf_view(token), err);
+    if (!cli->quiet)
+        (void)fprintf(stderr, "avow: %s: not written: the service gave no token\n", token_path);
+    return 0;
+}
+
 static int run_one(struct avow_cli *cli, struct avow_verify_setup *s, const struct avow_args *args)
 {
     avow_auto(avow_cleanup_item) struct avow_verify_item *item = calloc(1, sizeof *item);
+    avow_auto(avow_buf_done) struct avow_buf token = AVOW_BUF(AVOW_MAA_TOKEN_MAX);
     struct avow_error err = { 0 };
     int exit = AVOW_EXIT_USAGE;
 
     if (!item)
         return AVOW_EXIT_UNKNOWN;
+    avow_verify_keep_token(s, &token);
     if (judge_one(cli, s, args, item, &exit, &err) < 0) {
         avow_print_error(cli, &err);
         return exit;
     }
-    if (cli->json) {
-        avow_autojson json_t *doc = avow_verify_json(s, item);
-
-        if (doc)
-            avow_print_json(doc);
-    } else {
-        show(cli, s, item);
-    }
+    if (cli->json)
+        print_json(s, item);
+    else
+        print_text(cli, s, item);
     if (!s->own_policy && !cli->quiet)
         (void)fputs("avow: no --policy: no measurement was checked; this says what made the "
                     "evidence, not what runs inside\n",
                     stderr);
-    if (write_results(s, item, &err) < 0) {
+    if (write_token(cli, &token, &err) < 0 || write_results(s, item, &err) < 0) {
         avow_print_error(cli, &err);
         return AVOW_EXIT_USAGE;
     }
@@ -225,7 +328,9 @@ static bool is_evidence(const char *path)
 {
     avow_auto(avow_buf_done) struct avow_buf file = AVOW_BUF(AVOW_FILE_MAX);
 
-    return avow_read_file(path, &file, NULL) == 0 && avow_gather_is_evidence(avow_buf_view(&file));
+    return avow_read_file(path, &file, NULL) == 0 &&
+           (avow_verify_is_token(avow_buf_view(&file)) ||
+            avow_gather_is_evidence(avow_buf_view(&file)));
 }
 
 /* A folder, or two files that are evidence, are many; one piece of evidence may have several files
@@ -237,13 +342,20 @@ static bool is_batch(const struct avow_args *args)
     return args->n > 1 && is_evidence(args->list[0]) && is_evidence(args->list[1]);
 }
 
+/* Keys of issuers, where tokens are to be judged by some: else it is somebody's runtime data. */
+static bool is_jwks(struct avow_verify_setup *s, const char *path)
+{
+    return issuers.n && !verifier && avow_verify_add_keys(s, path, NULL) == 0;
+}
+
 static int gather_many(struct avow_verify_setup *s, const struct avow_args *args,
                        struct avow_files *p, unsigned *n_jobs, struct avow_error *err)
 {
     char *end = NULL;
 
-    if (bundle_path || ear_path)
-        return AVOW_FAIL(err, FORMAT, "--bundle and --ear are for one piece of evidence");
+    if (bundle_path || ear_path || token_path)
+        return AVOW_FAIL(err, FORMAT, "--bundle, --ear and --token are for one piece of evidence");
+    AVOW_TRY(check_service(s, err));
     if (jobs) {
         unsigned long n = strtoul(jobs, &end, 10);
 
@@ -258,7 +370,8 @@ static int gather_many(struct avow_verify_setup *s, const struct avow_args *args
     if (!p->n)
         return AVOW_FAIL(err, MISSING, "%s: no file in this folder", args->list[0]);
     for (size_t i = 0; i < with.n; i++)
-        AVOW_TRY(avow_verify_gather(s->pool, &s->with, with.v[i], err));
+        if (!is_jwks(s, with.v[i]))
+            AVOW_TRY(avow_verify_gather(s->pool, &s->with, with.v[i], err));
     if (s->with.tee != AVOW_TEE_NONE)
         return AVOW_FAIL(err, EXISTS, "--with: a piece of evidence beside %zu others", p->n);
     return 0;
@@ -306,6 +419,11 @@ const struct avow_command avow_cmd_verify = {
         "collateral) and, without --offline, from the vendor into it; judging never touches the\n"
         "network. Several pieces of evidence, or a folder, are judged each by itself on all\n"
         "cores, from the store alone: a line for each, or with --json one object a line.\n\n"
+        "--verifier has the evidence judged by a service that speaks Azure Attestation's API\n"
+        "(or by whom a file says, with the keys verifier and require of a job file); its token\n"
+        "is judged by the whole checklist and the policy, and must be about this evidence.\n"
+        "EVIDENCE may be such a token itself, stored (a JWT): --with takes its issuer's /certs,\n"
+        "--issuer says whose tokens count, --at as of when; nobody is asked.\n\n"
         "Without --policy: authentic, no debugging, TCB up to date; any measurement. Without a\n"
         "statement of the verifier's own, this says who made the evidence and what it claims,\n"
         "not that it is fresh.\n\n"
@@ -317,7 +435,9 @@ const struct avow_command avow_cmd_verify = {
         "  avow verify quote.bin --with collateral.json --at 2026-01-31\n"
         "  avow verify hcl_report.bin --with vcek.der chain.pem quote.msg quote.sig pcrs.bin\n"
         "  avow verify report.bin --with vcek.der --bundle kept.json; avow verify kept.json\n"
-        "  avow verify bundles/ --policy policy.yaml --json | jq -c .verdict\n",
+        "  avow verify bundles/ --policy policy.yaml --json | jq -c .verdict\n"
+        "  avow verify bundles/ --verifier https://sharedeus2.eus2.attest.azure.net\n"
+        "  avow verify token.jwt --with certs.json --issuer https://contoso.weu.attest.azure.net\n",
     .options = options,
     .run = run,
 };

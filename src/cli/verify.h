@@ -10,6 +10,8 @@
 #include "attest/pool.h"
 #include "cli/cli.h"
 #include "cli/collateral.h"
+#include "maa/token.h"
+#include "verifier/verifier.h"
 
 #define AVOW_VERIFY_JOBS_MAX 256 /* threads of a batch */
 
@@ -22,13 +24,18 @@ struct avow_verify_setup {
     struct avow_pool *pool;      /* endorsements of --with, and the store's common ones; owned */
     struct avow_store *store;    /* or NULL; owned */
     struct avow_bundle with;     /* what --with has besides: TPM quote, PCRs, event log ... */
-    const char *member;          /* for machine pinning, or NULL; borrowed */
+    struct avow_verifier_settings service; /* --verifier, --issuer: whose tokens count; owned */
+    struct avow_verifier *verifier;        /* who judges; NULL: here alone; owned */
+    json_t *keys;                          /* of issuers: a JWK set, or NULL; owned */
+    const char *member;                    /* for machine pinning, or NULL; borrowed */
     int64_t now;
 };
 
 /* One piece of evidence and what was found. */
 struct avow_verify_item {
     struct avow_bundle bundle; /* owned */
+    bool is_token;             /* not evidence: somebody's word for it */
+    struct avow_maa_token_info token;
     struct avow_claims claims;
     struct avow_verdict verdict;
 };
@@ -67,6 +74,39 @@ AVOW_MUST_USE int avow_verify_judge(const struct avow_verify_setup *s, struct av
 AVOW_MUST_USE int avow_verify_fetch(const struct avow_cli *cli, const struct avow_vendor_options *o,
                                     const struct avow_verify_setup *s, bool past,
                                     struct avow_verify_item *item, struct avow_error *err);
+
+/* ---- verify_service.c: judged by a service that speaks Azure Attestation's API ---- */
+
+struct avow_service_options {
+    const char *verifier;            /* URL, or a file with the keys `verifier` and `require` */
+    const char *ca;                  /* for its TLS, with a URL; or NULL */
+    const struct avow_list *issuers; /* URLs; none: the service's own */
+};
+/* Who judges, and whose tokens count. -AVOW_E_FORMAT, -AVOW_E_LIMIT, -AVOW_E_SYSTEM and so on. */
+AVOW_MUST_USE int avow_verify_use_service(struct avow_verify_setup *s,
+                                          const struct avow_service_options *o,
+                                          struct avow_error *err);
+/* Put the next token that comes into @out, which stays the caller's and must outlive @s. */
+void avow_verify_keep_token(struct avow_verify_setup *s, struct avow_buf *out);
+/* One line of who judged and what it was asked, if it was a service. */
+void avow_verify_say_service(const struct avow_cli *cli, const struct avow_verify_setup *s);
+/* The verdict says that nothing was checked of when and for whom the evidence was made. */
+bool avow_verify_unbound(const struct avow_verdict *v);
+
+/* ---- verify_token.c: a token of MAA's kind that was stored ---- */
+
+/* Whether @file is one, or a service's answer that has one. */
+bool avow_verify_is_token(struct avow_bytes file);
+/* Add the JWK set at @path to those of the issuers. Errors name the file. */
+AVOW_MUST_USE int avow_verify_add_keys(struct avow_verify_setup *s, const char *path,
+                                       struct avow_error *err);
+/* Judge the token in @file, which is one, by the keys of @s, whose issuers they are.
+ * -AVOW_E_MISSING: no issuer or no keys; codes of avow_maa_token_appraise. */
+AVOW_MUST_USE int avow_verify_token(const struct avow_verify_setup *s, struct avow_bytes file,
+                                    struct avow_verify_item *item, struct avow_error *err);
+/* {"verified","issuer","type","jti","policy_hash","iat","nbf","exp"}: new reference, or NULL. */
+json_t *avow_verify_token_json(const struct avow_verify_setup *s,
+                               const struct avow_verify_item *item);
 
 #define AVOW_VERIFY_SOURCE_MAX (AVOW_SOURCE_MAX + 32)
 

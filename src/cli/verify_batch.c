@@ -20,6 +20,7 @@
 struct slot {
     bool ready;
     int exit;
+    bool unbound;
     struct avow_buf text;
 };
 
@@ -35,6 +36,7 @@ struct batch {
     size_t next, printed;      /* to be taken; to be printed */
     struct slot slots[WINDOW]; /* of file i: slots[i % WINDOW] */
     size_t by_exit[AVOW_EXIT_UNKNOWN + 1];
+    size_t n_unbound;
 };
 
 static const char *word(int exit)
@@ -85,6 +87,8 @@ static int judge_file(const struct batch *b, const char *path, struct avow_verif
     avow_auto(avow_buf_done) struct avow_buf file = AVOW_BUF(AVOW_FILE_MAX);
 
     AVOW_TRY(avow_read_file(path, &file, err));
+    if (avow_verify_is_token(avow_buf_view(&file)))
+        return avow_verify_token(b->setup, avow_buf_view(&file), item, err);
     AVOW_TRY(avow_pool_new(&own, err));
     AVOW_TRY(avow_gather_file(own, &item->bundle, avow_buf_view(&file), err));
     if (item->bundle.tee == AVOW_TEE_NONE)
@@ -104,6 +108,7 @@ static void work_one(struct batch *b, size_t i, struct avow_verify_cache *cache,
 
     memset(&item->claims, 0, sizeof item->claims);
     memset(&item->verdict, 0, sizeof item->verdict);
+    item->is_token = false;
     rc = judge_file(b, b->paths[i], cache, item, &err);
     if (rc == 0)
         exit = avow_verify_exit(&item->verdict);
@@ -118,6 +123,7 @@ static void work_one(struct batch *b, size_t i, struct avow_verify_cache *cache,
     slot->text = text;
     text = AVOW_BUF(RESULT_MAX);
     slot->exit = exit;
+    slot->unbound = avow_verify_unbound(&item->verdict);
     slot->ready = true;
     pthread_cond_signal(&b->ready);
     pthread_mutex_unlock(&b->lock);
@@ -186,6 +192,7 @@ static void print_all(struct batch *b, struct avow_bar *bar, bool to_terminal)
         (void)fwrite(slot->text.data, 1, slot->text.len, stdout);
         avow_buf_done(&slot->text);
         b->by_exit[slot->exit]++;
+        b->n_unbound += slot->unbound;
         slot->ready = false;
         b->printed++;
         pthread_cond_broadcast(&b->room);
@@ -215,6 +222,8 @@ int avow_verify_batch(const struct avow_cli *cli, const struct avow_verify_setup
 
     if (!b)
         return AVOW_EXIT_UNKNOWN;
+    if (!jobs && s->verifier) /* these wait for the service more than they work */
+        jobs = AVOW_AZURE_PARALLEL;
     if (!jobs)
         jobs = cores > 0 ? (unsigned)cores : 1;
     if (jobs > AVOW_VERIFY_JOBS_MAX)
@@ -240,5 +249,11 @@ int avow_verify_batch(const struct avow_cli *cli, const struct avow_verify_setup
     avow_say(cli, "%zu judged: %zu accepted, %zu refused, %zu undecided, %zu unreadable\n", n,
              b->by_exit[AVOW_EXIT_OK], b->by_exit[AVOW_EXIT_REFUSED], b->by_exit[AVOW_EXIT_UNKNOWN],
              b->by_exit[AVOW_EXIT_USAGE]);
+    if (b->n_unbound)
+        avow_say(cli,
+                 "binding of %zu not checked: nothing is said about when and for whom they "
+                 "were made\n",
+                 b->n_unbound);
+    avow_verify_say_service(cli, s);
     return started ? worst(b->by_exit) : AVOW_EXIT_UNKNOWN;
 }

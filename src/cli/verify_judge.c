@@ -59,6 +59,10 @@ void avow_verify_setup_free(struct avow_verify_setup *s)
     if (s->store)
         avow_store_close(s->store);
     avow_bundle_done(&s->with);
+    if (s->verifier)
+        avow_verifier_free(s->verifier);
+    avow_verifier_settings_done(&s->service);
+    json_decref(s->keys);
     free(s);
 }
 
@@ -147,7 +151,8 @@ int avow_verify_judge(const struct avow_verify_setup *s, struct avow_pool *own,
     if (s->store)
         AVOW_TRY(complete_from(s->store, s->now, &item->bundle, err));
     AVOW_TRY(avow_pool_complete(s->pool, s->now, &item->bundle, err));
-    return avow_judge_bundle(&in, &item->bundle, &item->claims, &item->verdict, err);
+    return avow_verifier_judge_bundle(s->verifier, &in, &item->bundle, &item->claims,
+                                      &item->verdict, err);
 }
 
 int avow_verify_exit(const struct avow_verdict *v)
@@ -245,19 +250,29 @@ void avow_verify_source(const struct avow_verify_setup *s, const struct avow_cla
         snprintf(out, AVOW_VERIFY_SOURCE_MAX, "%s", *basis ? basis : "verdict");
 }
 
+/* Who judged, if it was not this program: a stored token's issuer, or a service. */
+static json_t *more_json(const struct avow_verify_setup *s, const struct avow_verify_item *item)
+{
+    if (item->is_token)
+        return avow_verify_token_json(s, item);
+    return s->verifier ? json_pack("{s:s, s:s?}", "kind", avow_verifier_word(s->verifier), "url",
+                                   avow_verifier_url(s->verifier))
+                       : NULL;
+}
+
 json_t *avow_verify_json(const struct avow_verify_setup *s, const struct avow_verify_item *item)
 {
     const struct avow_claims *c = &item->claims;
     const struct avow_verdict *v = &item->verdict;
     const struct avow_policy_pins pins = avow_policy_pins(s->policy, c->tee, s->member);
 
-    return json_pack("{s:s, s:b, s:s, s:b, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:b, s:I}", "type",
-                     "avow/verify/2", "authentic", c->authentic ? 1 : 0, "tee",
+    return json_pack("{s:s, s:b, s:s, s:b, s:o, s:s, s:b, s:o, s:o, s:o, s:o, s:b, s:I, s:o*}",
+                     "type", "avow/verify/2", "authentic", c->authentic ? 1 : 0, "tee",
                      avow_tee_name(v->tee), "simulated", c->simulated ? 1 : 0, "tcb_status",
                      tcb_status_json(c), "verdict",
                      avow_verdict_accepts(v) ? "accepted" : "refused", "undecided",
                      avow_verdict_undecided(v) ? 1 : 0, "reasons", reasons_json(s, item), "rules",
                      rules_json(s, item), "claims", avow_claims_json(c), "policy_pins",
                      avow_policy_pins_json(&pins), "policy_given", s->own_policy ? 1 : 0, "at",
-                     (json_int_t)s->now);
+                     (json_int_t)s->now, item->is_token ? "token" : "verifier", more_json(s, item));
 }

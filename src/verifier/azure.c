@@ -10,10 +10,18 @@
 #include "maa/token.h"
 #include "net/retry.h"
 #include "verifier/keep.h"
+#include "verifier/keyring.h"
 #include "verifier/refusal.h"
+#include "verifier/unbound.h"
 
 #define URL_MAX_BYTES (AVOW_VERIFIER_URL_MAX + 128)
 #define REPLY_MAX (256u << 10)
+
+/* The last look at an issuer's keys that failed. */
+struct failure {
+    uint64_t at; /* ns, CLOCK_MONOTONIC */
+    struct avow_error why;
+};
 
 struct avow_azure {
     struct avow_verifier_settings s;
@@ -21,8 +29,12 @@ struct avow_azure {
     struct keep *keep; /* keys of issuers, tokens */
     pthread_mutex_t lock;
     pthread_cond_t room;
-    unsigned under_way; /* of lock */
-    bool old_api[2];    /* of lock; SNP, TDX: the service knows only an older version */
+    unsigned under_way;       /* of lock */
+    bool old_api[2];          /* of lock; SNP, TDX: the service knows only an older version */
+    pthread_mutex_t fetching; /* one looks at keys at a time */
+    struct failure failures[AVOW_ISSUERS_MAX];            /* of fetching */
+    void (*on_token)(void *ctx, struct avow_bytes token); /* or NULL */
+    void *on_token_ctx;
     struct tally tally;
 };
 
@@ -36,6 +48,7 @@ int avow_azure_new(const struct avow_verifier_settings *s, int stop_fd, struct a
     if (!a)
         return AVOW_FAIL(err, NOMEM, "out of memory");
     (void)pthread_mutex_init(&a->lock, NULL);
+    (void)pthread_mutex_init(&a->fetching, NULL);
     (void)pthread_cond_init(&a->room, NULL);
     tally_init(&a->tally);
     a->stop_fd = stop_fd;
@@ -51,8 +64,16 @@ void avow_azure_free(struct avow_azure *a)
     avow_verifier_settings_done(&a->s);
     tally_done(&a->tally);
     (void)pthread_cond_destroy(&a->room);
+    (void)pthread_mutex_destroy(&a->fetching);
     (void)pthread_mutex_destroy(&a->lock);
     free(a);
+}
+
+void avow_azure_on_token(struct avow_azure *a, void (*fn)(void *ctx, struct avow_bytes token),
+                         void *ctx)
+{
+    a->on_token = fn;
+    a->on_token_ctx = ctx;
 }
 
 const char *avow_azure_url(const struct avow_azure *a)
@@ -217,17 +238,15 @@ static int ask_for_token(struct avow_azure *a, enum avow_maa_type type, struct a
     return reply.status == 200 ? read_token(a, &reply, token, err) : refused(a, &reply, v, err);
 }
 
-/* A token for @b. Empty, and 0: the service refused, and @v says why. */
-static int get_token(struct avow_azure *a, const struct avow_judge_in *in,
-                     const struct avow_bundle *b, struct avow_buf *token, struct avow_verdict *v,
+/* A token for @b, with @runtime as its data. Empty, and 0: the service refused, and @v says why. */
+static int get_token(struct avow_azure *a, const struct avow_bundle *b, struct avow_bytes runtime,
+                     bool json, struct avow_buf *token, struct avow_verdict *v,
                      struct avow_error *err)
 {
     avow_auto(avow_buf_done) struct avow_buf body = AVOW_BUF(AVOW_MAA_REQUEST_MAX);
-    bool azure = avow_tee_is_azure(b->tee);
     enum avow_maa_type type = AVOW_MAA_NONE;
     uint64_t began = 0;
-    int rc = avow_maa_request_build(b, azure ? AVOW_BYTES(NULL, 0) : in->statement, true, NULL,
-                                    &type, &body, err);
+    int rc = avow_maa_request_build(b, runtime, json, NULL, &type, &body, err);
 
     AVOW_TRY(rc);
     enter(a);
@@ -266,44 +285,6 @@ static int fetch_keys(struct avow_azure *a, const char *issuer, int64_t now, str
     return rc;
 }
 
-/* Keys of each issuer, parsed; NULL where none are at hand. */
-struct keyring {
-    struct avow_maa_keys keys[AVOW_ISSUERS_MAX];
-    struct avow_maa_issuer issuers[AVOW_ISSUERS_MAX];
-    int64_t fetched[AVOW_ISSUERS_MAX]; /* 0: never */
-};
-
-static int read_keys(struct avow_azure *a, size_t i, struct keyring *k, struct avow_error *err)
-{
-    avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(KEEP_KEYS_MAX);
-    int rc = keep_keys_get(a->keep, a->s.issuers[i].url, &text, &k->fetched[i]);
-
-    k->issuers[i] = (struct avow_maa_issuer){
-        .url = a->s.issuers[i].url,
-        .policy_hashes = (const char *const *)a->s.issuers[i].policy_hashes,
-        .n_policy_hashes = a->s.issuers[i].n_policy_hashes,
-    };
-    if (rc == -AVOW_E_NOTFOUND)
-        return 0;
-    if (rc < 0)
-        return AVOW_FAIL_CODE(err, rc, "out of memory");
-    rc = avow_maa_keys_parse(avow_buf_view(&text), &k->keys[i], err);
-    if (rc < 0) {
-        (void)avow_error_prefix(err, "%s/certs", a->s.issuers[i].url);
-        return rc;
-    }
-    k->issuers[i].keys = &k->keys[i];
-    return 0;
-}
-
-static int read_keyring(struct avow_azure *a, struct keyring *k, struct avow_error *err)
-{
-    memset(k, 0, sizeof *k);
-    for (size_t i = 0; i < a->s.n_issuers; i++)
-        AVOW_TRY(read_keys(a, i, k, err));
-    return 0;
-}
-
 /* ---- judging ---- */
 
 struct asking {
@@ -311,13 +292,16 @@ struct asking {
     const struct avow_judge_in *in;
     const struct avow_bundle *b;
     const struct avow_claims *tpm;
+    struct avow_bytes statement; /* that the evidence must be about; empty: bound to nothing */
+    struct avow_bytes runtime;   /* sent as runtimeData; empty: none, or the paravisor's */
+    bool runtime_json;
     struct keyring keyring;
+    struct avow_maa_token_info info;
     struct avow_verdict verdict; /* of the token */
     struct avow_claims claims;
 };
 
-static int appraise(struct asking *q, struct avow_bytes token, struct avow_maa_token_info *info,
-                    struct avow_error *err)
+static int appraise(struct asking *q, struct avow_bytes token, struct avow_error *err)
 {
     const struct avow_judge_in *in = q->in;
     struct avow_policy_pins pins = avow_policy_pins(in->policy, q->b->tee, in->member);
@@ -329,33 +313,65 @@ static int appraise(struct asking *q, struct avow_bytes token, struct avow_maa_t
         .now = in->now,
         .skew_s = AVOW_AZURE_SKEW_S,
         .max_age_s = q->a->s.max_age_s,
-        .statement = in->statement,
+        .statement = q->statement,
+        .unbound_ok = in->unbound_ok,
         .local = q->tpm,
         .any_paravisor = pins.measurement, /* else Microsoft's word is wanted */
         .policy = in->policy,
         .member = in->member,
     };
 
-    return avow_maa_token_appraise(&want, info, &q->claims, &q->verdict, err);
+    return avow_maa_token_appraise(&want, &q->info, &q->claims, &q->verdict, err);
 }
 
 /* An unknown key: its issuer may have a new one. Asked for again now and then, not by every token
  * that names one. */
+static bool want_keys(const struct asking *q, int64_t now)
+{
+    size_t i = q->info.issuer;
+
+    return q->info.want_keys && i < q->a->s.n_issuers &&
+           (!q->keyring.fetched[i] || now - q->keyring.fetched[i] >= AVOW_AZURE_REFETCH_S);
+}
+
+static int appraise_anew(struct asking *q, struct avow_bytes token, struct avow_error *err)
+{
+    AVOW_TRY(keyring_read(q->a->keep, &q->a->s, &q->keyring, err));
+    return appraise(q, token, err);
+}
+
+/* Of all that want keys one asks; @began: when this one began to wait. Called with ->fetching. */
+static int fetch_or_share(struct asking *q, uint64_t began, int64_t now, struct avow_error *err)
+{
+    struct failure *f = &q->a->failures[q->info.issuer];
+
+    if (f->at > began) /* what the other was told holds for this one too */
+        return AVOW_FAIL_CODE(err, -f->why.code, "%s", f->why.text);
+    f->why = (struct avow_error){ 0 };
+    if (fetch_keys(q->a, q->a->s.issuers[q->info.issuer].url, now, &f->why) == 0)
+        return 0;
+    f->at = now_ns();
+    return AVOW_FAIL_CODE(err, -f->why.code, "%s", f->why.text);
+}
+
 static int appraise_with_keys(struct asking *q, struct avow_bytes token, struct avow_error *err)
 {
-    struct avow_maa_token_info info = { 0 };
+    uint64_t began = now_ns();
     int64_t now = (int64_t)time(NULL);
+    int rc = 0;
 
-    AVOW_TRY(read_keyring(q->a, &q->keyring, err));
-    AVOW_TRY(appraise(q, token, &info, err));
-    if (!info.want_keys || info.issuer >= q->a->s.n_issuers)
+    AVOW_TRY(appraise_anew(q, token, err));
+    if (!want_keys(q, now))
         return 0;
-    if (q->keyring.fetched[info.issuer] &&
-        now - q->keyring.fetched[info.issuer] < AVOW_AZURE_REFETCH_S)
-        return 0;
-    AVOW_TRY(fetch_keys(q->a, q->a->s.issuers[info.issuer].url, now, err));
-    AVOW_TRY(read_keyring(q->a, &q->keyring, err));
-    return appraise(q, token, &info, err);
+    (void)pthread_mutex_lock(&q->a->fetching);
+    rc = appraise_anew(q, token, err);
+    if (rc == 0 && want_keys(q, now)) {
+        rc = fetch_or_share(q, began, now, err);
+        if (rc == 0)
+            rc = appraise_anew(q, token, err);
+    }
+    (void)pthread_mutex_unlock(&q->a->fetching);
+    return rc;
 }
 
 /* What a token is about: the evidence, the statement, and of whom it was asked. On Azure's VMs the
@@ -369,10 +385,33 @@ static int digest_of(const struct asking *q, uint8_t out[32], struct avow_error 
     avow_buf_put_bytes(&all, q->b->evidence);
     avow_buf_put_u32be(&all, (uint32_t)q->b->hcl.len);
     avow_buf_put_bytes(&all, q->b->hcl);
-    if (!avow_tee_is_azure(q->b->tee))
-        avow_buf_put_bytes(&all, q->in->statement);
+    if (!avow_tee_is_azure(q->b->tee)) {
+        avow_buf_put_u32be(&all, (uint32_t)q->statement.len);
+        avow_buf_put_bytes(&all, q->statement);
+    }
+    avow_buf_put_bytes(&all, q->runtime);
     AVOW_TRY(avow_buf_ok(&all, err));
     return avow_sha256(avow_buf_view(&all), out) < 0 ? AVOW_FAIL(err, CRYPTO, "SHA-256 failed") : 0;
+}
+
+/* What a token that is bound to no statement must say besides. */
+static int check_unbound(struct asking *q, const uint8_t digest[32], struct avow_error *err)
+{
+    if (q->statement.len || !q->info.verified || !q->claims.tee)
+        return 0;
+    AVOW_TRY(unbound_check(q->in, q->b, &q->claims, &q->verdict, err));
+    if (!keep_jti(q->a->keep, q->info.jti, digest))
+        avow_verdict_add(&q->verdict, "token-replay", false,
+                         "the token %.64s came before, for other evidence", q->info.jti);
+    avow_verdict_conclude(&q->verdict);
+    return 0;
+}
+
+static int appraise_all(struct asking *q, struct avow_bytes token, const uint8_t digest[32],
+                        struct avow_error *err)
+{
+    AVOW_TRY(appraise_with_keys(q, token, err));
+    return check_unbound(q, digest, err);
 }
 
 /* A token that is kept counts while the whole checklist holds; else a new one is asked for. */
@@ -383,7 +422,7 @@ static int judge_token(struct asking *q, struct avow_verdict *v, struct avow_err
 
     AVOW_TRY(digest_of(q, digest, err));
     if (keep_token_get(q->a->keep, digest, &token)) {
-        AVOW_TRY(appraise_with_keys(q, avow_buf_view(&token), err));
+        AVOW_TRY(appraise_all(q, avow_buf_view(&token), digest, err));
         if (avow_verdict_accepts(&q->verdict)) {
             tally_count(&q->a->tally, &q->a->tally.s.reused);
             return 0;
@@ -391,35 +430,43 @@ static int judge_token(struct asking *q, struct avow_verdict *v, struct avow_err
         keep_token_drop(q->a->keep, digest);
         avow_buf_reset(&token);
     }
-    AVOW_TRY(get_token(q->a, q->in, q->b, &token, v, err));
+    AVOW_TRY(get_token(q->a, q->b, q->runtime, q->runtime_json, &token, v, err));
     if (!token.len)
         return 0;
-    AVOW_TRY(appraise_with_keys(q, avow_buf_view(&token), err));
+    if (q->a->on_token)
+        q->a->on_token(q->a->on_token_ctx, avow_buf_view(&token));
+    AVOW_TRY(appraise_all(q, avow_buf_view(&token), digest, err));
     if (avow_verdict_accepts(&q->verdict))
         keep_token_put(q->a->keep, digest, avow_buf_view(&token));
     return 0;
 }
 
-int avow_azure_judge(struct avow_azure *a, const struct avow_judge_in *in,
-                     const struct avow_bundle *b, const struct avow_claims *tpm,
-                     struct avow_claims *claims, struct avow_verdict *v, struct avow_error *err)
+/* What the evidence must be about: what was asked for; of a file, what it says itself, or nothing.
+ */
+static bool check_statement(struct asking *q, struct avow_verdict *v)
 {
-    avow_autofree struct asking *q = calloc(1, sizeof *q);
-    bool same = avow_bytes_equal(in->statement, b->statement);
+    bool given = q->in->statement.len || !q->in->unbound_ok;
+    bool same = avow_bytes_equal(q->in->statement, q->b->statement);
 
-    if (!q)
-        return AVOW_FAIL(err, NOMEM, "out of memory");
-    *q = (struct asking){ .a = a, .in = in, .b = b, .tpm = tpm };
-    if (!avow_verdict_add(v, "statement", same && in->statement.len, "%s",
+    q->statement = q->b->statement;
+    if (given &&
+        !avow_verdict_add(v, "statement", same && q->in->statement.len, "%s",
                           same ? "the evidence is about what was asked (nonce, keys, role)"
                                : "the evidence is about another statement (nonce, keys or role)"))
-        return 0;
-    if (!avow_verdict_add(v, "tee", in->expect_tee == AVOW_TEE_NONE || in->expect_tee == b->tee,
-                          "%s evidence", avow_tee_name(b->tee)))
-        return 0;
-    AVOW_TRY(judge_token(q, v, err));
-    for (uint32_t i = 0; i < q->verdict.n_reasons; i++) {
-        const struct avow_reason *r = &q->verdict.reasons[i];
+        return false;
+    if (!q->statement.len)
+        q->runtime = unbound_runtime(q->b, &q->runtime_json);
+    else if (!avow_tee_is_azure(q->b->tee)) {
+        q->runtime = q->statement;
+        q->runtime_json = true;
+    }
+    return true;
+}
+
+static void take_reasons(const struct avow_verdict *from, struct avow_verdict *v)
+{
+    for (uint32_t i = 0; i < from->n_reasons; i++) {
+        const struct avow_reason *r = &from->reasons[i];
 
         avow_verdict_from(v, "%s", r->source);
         if (r->ran)
@@ -428,6 +475,24 @@ int avow_azure_judge(struct avow_azure *a, const struct avow_judge_in *in,
             avow_verdict_missing(v, r->code, "%s", r->text);
     }
     avow_verdict_from(v, "%s", "");
+}
+
+int avow_azure_judge(struct avow_azure *a, const struct avow_judge_in *in,
+                     const struct avow_bundle *b, const struct avow_claims *tpm,
+                     struct avow_claims *claims, struct avow_verdict *v, struct avow_error *err)
+{
+    avow_autofree struct asking *q = calloc(1, sizeof *q);
+
+    if (!q)
+        return AVOW_FAIL(err, NOMEM, "out of memory");
+    *q = (struct asking){ .a = a, .in = in, .b = b, .tpm = tpm };
+    if (!check_statement(q, v))
+        return 0;
+    if (!avow_verdict_add(v, "tee", in->expect_tee == AVOW_TEE_NONE || in->expect_tee == b->tee,
+                          "%s evidence", avow_tee_name(b->tee)))
+        return 0;
+    AVOW_TRY(judge_token(q, v, err));
+    take_reasons(&q->verdict, v);
     v->simulated = v->simulated || q->verdict.simulated || q->claims.simulated;
     if (in->minimum && q->claims.authentic)
         avow_judge_minimum(in, &q->claims, v);

@@ -29,13 +29,21 @@ AVOW_MUST_USE int avow_azure_new(const struct avow_verifier_settings *s, int sto
                                  struct avow_azure **out, struct avow_error *err);
 void avow_azure_free(struct avow_azure *a);
 AVOW_DEFINE_CLEANUP(azure, struct avow_azure, avow_azure_free)
+/* Hand each token that comes to @fn, before it is believed, in the thread that asked for it. Set
+ * before the first is asked for. */
+void avow_azure_on_token(struct avow_azure *a, void (*fn)(void *ctx, struct avow_bytes token),
+                         void *ctx);
 const char *avow_azure_url(const struct avow_azure *a); /* owned by @a */
 void avow_azure_stats(struct avow_azure *a, struct avow_azure_stats *out);
 
 /*
- * Have @b judged by the service, bound to @in->statement (required), and by the policies of @in as
- * avow_judge_bundle does; @in->anchors and ->cache are not looked at, for whom the service believes
- * is its own affair. Adds reasons to @v and does not conclude it; @claims gets what the token says.
+ * Have @b judged by the service, bound to @in->statement, and by the policies of @in as
+ * avow_judge_bundle does. The statement is required but for evidence from files (->unbound_ok):
+ * then the bundle's own is taken, or, if it has none, what the token says must be what the evidence
+ * says ("token-evidence"), and no other evidence was judged by the same token ("token-replay");
+ * data that came with the evidence is sent as runtimeData. @in->anchors and ->cache decide nothing,
+ * for whom the service believes is its own affair; they are needed with ->unbound_ok. Adds reasons
+ * to @v and does not conclude it; @claims gets what the token says.
  * @tpm: claims of @b as they were verified here, for its TPM quote, which the service does not see:
  * on Azure's VMs the token must name the very key that made it; or NULL. 0 whenever the service
  * answered, its refusal and a token that is not believed included. Negative only if it could not be

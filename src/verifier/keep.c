@@ -17,12 +17,19 @@ struct token {
     size_t len;
 };
 
+struct jti {
+    uint64_t name;      /* a digest of it: two that fall together refuse a good token, no more */
+    uint8_t digest[32]; /* of what it was taken for */
+};
+
 struct keep {
     pthread_mutex_t lock; /* of all below */
     size_t n_issuers;
     struct issuer issuers[KEEP_ISSUERS_MAX];
     size_t n_tokens, next; /* places; the one that is taken next */
     struct token *tokens;
+    size_t n_jtis; /* seen; the places are used in turn */
+    struct jti jtis[KEEP_JTIS_MAX];
 };
 
 int keep_new(size_t tokens, struct keep **out, struct avow_error *err)
@@ -169,4 +176,38 @@ void keep_token_drop(struct keep *k, const uint8_t digest[32])
         t->text = NULL;
     }
     (void)pthread_mutex_unlock(&k->lock);
+}
+
+/* FNV-1a, 64 bits: names are the issuer's, whose signature was verified. */
+static uint64_t name_of(const char *jti)
+{
+    uint64_t h = 0xcbf29ce484222325u;
+
+    for (; *jti; jti++)
+        h = (h ^ (uint8_t)*jti) * 0x100000001b3u;
+    return h;
+}
+
+bool keep_jti(struct keep *k, const char *jti, const uint8_t digest[32])
+{
+    uint64_t name = name_of(jti);
+    size_t n = 0, i = 0;
+    bool good = true;
+
+    if (!*jti)
+        return true;
+    (void)pthread_mutex_lock(&k->lock);
+    n = k->n_jtis < KEEP_JTIS_MAX ? k->n_jtis : KEEP_JTIS_MAX;
+    while (i < n && k->jtis[i].name != name)
+        i++;
+    if (i < n) {
+        good = memcmp(k->jtis[i].digest, digest, 32) == 0;
+    } else {
+        struct jti *place = &k->jtis[k->n_jtis++ % KEEP_JTIS_MAX];
+
+        place->name = name;
+        memcpy(place->digest, digest, 32);
+    }
+    (void)pthread_mutex_unlock(&k->lock);
+    return good;
 }

@@ -1,6 +1,7 @@
 /*
- * What a client of Azure Attestation keeps: the keys of issuers, and tokens under the digest of
- * what they are about. Bounded. Internal to verifier/. Any thread.
+ * What a client of Azure Attestation keeps: the keys of issuers, tokens under the digest of what
+ * they are about, and the names of those that are bound to nothing. Bounded. Internal to verifier/.
+ * Any thread.
  */
 #ifndef AVOW_VERIFIER_KEEP_H
 #define AVOW_VERIFIER_KEEP_H
@@ -9,6 +10,7 @@
 
 #define KEEP_ISSUERS_MAX 16
 #define KEEP_KEYS_MAX (256u << 10) /* bytes of one issuer's */
+#define KEEP_JTIS_MAX 1024 /* tokens of unbound evidence that are remembered; the oldest goes */
 
 struct keep; /* opaque, owned */
 
@@ -27,6 +29,9 @@ AVOW_MUST_USE int keep_keys_get(struct keep *k, const char *issuer, struct avow_
 void keep_token_put(struct keep *k, const uint8_t digest[32], struct avow_bytes token);
 /* Append it to @out. False: there is none. */
 bool keep_token_get(struct keep *k, const uint8_t digest[32], struct avow_buf *out);
+/* A token named @jti was taken for what has @digest. False: it was taken for something else before.
+ * "" is no name, and is taken. */
+bool keep_jti(struct keep *k, const char *jti, const uint8_t digest[32]);
 void keep_token_drop(struct keep *k, const uint8_t digest[32]);
 
 #endif

@@ -60,6 +60,13 @@ json_t *avow_verifier_json(struct avow_verifier *vf)
     return NULL;
 }
 
+void avow_verifier_on_token(struct avow_verifier *vf,
+                            void (*fn)(void *ctx, struct avow_bytes token), void *ctx)
+{
+    if (vf && vf->azure)
+        avow_azure_on_token(vf->azure, fn, ctx);
+}
+
 bool avow_verifier_stats(struct avow_verifier *vf, struct avow_azure_stats *out)
 {
     if (!vf || !vf->azure)
@@ -183,6 +190,31 @@ int avow_verifier_judge(struct avow_verifier *vf, const struct avow_judge_in *in
     if (rc < 0) /* the sender's fault: said as it is without a service */
         return avow_judge(in, claims, verdict, err);
     AVOW_TRY(conclude(j, &found, verdict, err));
+    if (claims)
+        *claims = *found;
+    return 0;
+}
+
+int avow_verifier_judge_bundle(struct avow_verifier *vf, const struct avow_judge_in *in,
+                               const struct avow_bundle *b, struct avow_claims *claims,
+                               struct avow_verdict *verdict, struct avow_error *err)
+{
+    avow_auto(avow_cleanup_judging) struct judging *j = NULL;
+    const struct avow_claims *found = NULL;
+    int rc = 0;
+
+    if (!vf || !vf->azure)
+        return avow_judge_bundle(in, b, claims, verdict, err);
+    memset(verdict, 0, sizeof *verdict);
+    j = calloc(1, sizeof *j);
+    if (!j)
+        return AVOW_FAIL(err, NOMEM, "out of memory");
+    j->vf = vf;
+    j->in = in;
+    j->bundle = *b; /* lent */
+    rc = conclude(j, &found, verdict, err);
+    j->bundle = (struct avow_bundle){ 0 };
+    AVOW_TRY(rc);
     if (claims)
         *claims = *found;
     return 0;

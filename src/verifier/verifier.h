@@ -27,6 +27,10 @@ const char *avow_verifier_url(const struct avow_verifier *vf);
 /* False, and nothing, where there is no service. */
 bool avow_verifier_stats(struct avow_verifier *vf, struct avow_azure_stats *out);
 
+/* avow_azure_on_token, where there is a service. */
+void avow_verifier_on_token(struct avow_verifier *vf,
+                            void (*fn)(void *ctx, struct avow_bytes token), void *ctx);
+
 /*
  * As avow_judge, by whom @vf says (NULL: here alone). Require all: every verifier must accept; the
  * verdict has the reasons of both, those of the service with "azure: " in front of their source or
@@ -37,5 +41,13 @@ bool avow_verifier_stats(struct avow_verifier *vf, struct avow_azure_stats *out)
 AVOW_MUST_USE int avow_verifier_judge(struct avow_verifier *vf, const struct avow_judge_in *in,
                                       struct avow_claims *claims, struct avow_verdict *verdict,
                                       struct avow_error *err);
+
+/* The same for a bundle that is read already; @in->bundle is not looked at. As avow_judge_bundle.
+ */
+AVOW_MUST_USE int avow_verifier_judge_bundle(struct avow_verifier *vf,
+                                             const struct avow_judge_in *in,
+                                             const struct avow_bundle *b,
+                                             struct avow_claims *claims,
+                                             struct avow_verdict *verdict, struct avow_error *err);
 
 #endif

@@ -22,6 +22,8 @@ class Front(http.server.ThreadingHTTPServer):
         self.upstream, self.trust = upstream, ssl.create_default_context(cafile=ca)
         self.asked, self.replies, self.change, self.lock = [], [], None, threading.Lock()
         self.url = f"https://127.0.0.1:{self.server_port}"
+        self.under_way = self.most = self.wait_for = 0
+        self.arrived = threading.Condition(self.lock)
         threading.Thread(target=self.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
 
 
@@ -45,6 +47,17 @@ class Passing(http.server.BaseHTTPRequestHandler):
         with front.lock:
             front.asked.append((self.path, json.loads(body)))
             reply = front.replies.pop(0) if front.replies else None
+            front.under_way += 1
+            front.most = max(front.most, front.under_way)
+            front.arrived.notify_all()
+            front.arrived.wait_for(lambda: front.most >= front.wait_for, 60)
+        try:
+            self.pass_on(front, body, reply)
+        finally:
+            with front.lock:
+                front.under_way -= 1
+
+    def pass_on(self, front, body, reply):
         if reply:
             return self.answer(*reply)
         host, port = front.upstream[8:].rsplit(":", 1)
@@ -62,7 +75,7 @@ def error(status, code, message="no", headers=()):
     return status, json.dumps({"error": {"code": code, "message": message}}).encode(), headers
 
 
-class Azure(ClusterTest):
+class Fixture(ClusterTest):
     @classmethod
     def setUpClass(cls):
         super().setUpClass()
@@ -104,7 +117,10 @@ class Azure(ClusterTest):
         self.front.asked.clear()
         self.front.replies.clear()
         self.front.change = None
+        self.front.most = self.front.wait_for = 0
 
+
+class Azure(Fixture):
     def attest(self, rc, *texts, verifier=None, **job):
         verifier = verifier or {"kind": "azure", "url": self.front.url, "issuers": [self.issuer], "ca": self.ca}
         path = self.cluster.write_job(verifier=verifier, name=f"job-{secrets.token_hex(4)}.yaml", **job)
@@ -275,6 +291,181 @@ class Azure(ClusterTest):
     def test_mistakes_in_the_job_file(self):
         path = self.cluster.write_job(verifier={"kind": "azure", "url": "http://127.0.0.1:1"}, name="bad.yaml")
         self.check(self.cluster.avow("attest", path), 2, "bad.yaml:", "https://")
+
+
+class Files(Fixture):
+    """avow verify by a service, and of tokens that were stored."""
+
+    @classmethod
+    def setUpClass(cls):
+        super().setUpClass()
+        cls.files = cls.cluster.dir + "/files"
+        os.mkdir(cls.files)
+        for node, tee in zip(cls.cluster.nodes, ("snp", "tdx")):
+            bundle = cls.bundle_of(node)
+            cls.put(f"{tee}.json", json.dumps(bundle).encode())
+            cls.put(f"{tee}.bin", base64.b64decode(bundle["evidence"]))
+            cls.put(f"{tee}-statement.json", bundle["statement"].encode())
+            for i, cert in enumerate(bundle.get("certs", [])):
+                cls.put(f"{tee}-{i}.der", base64.b64decode(cert))
+        cls.certs = [cls.files + "/" + f for f in sorted(os.listdir(cls.files)) if f.endswith(".der") and f.startswith("snp")]
+        context = ssl.create_default_context(cafile=cls.ca)
+        host, port = cls.issuer[8:].rsplit(":", 1)
+        up = http.client.HTTPSConnection(host, int(port), context=context, timeout=30)
+        up.request("GET", "/certs")
+        cls.put("certs.json", up.getresponse().read())
+        up.close()
+
+    @staticmethod
+    def bundle_of(node):
+        client = node.client()
+        client.close()
+        return client.bundle if isinstance(client.bundle, dict) else json.loads(client.bundle)
+
+    @classmethod
+    def put(cls, name, data):
+        with open(f"{cls.files}/{name}", "wb") as f:
+            f.write(data)
+        return f"{cls.files}/{name}"
+
+    def verify(self, rc, *args, texts=(), service=True):
+        more = ("--verifier", self.front.url, "--issuer", self.issuer, "--ca", self.ca) if service is True else ()
+        done = self.cluster.avow("verify", *[a if a.startswith(("/", "-", "http")) or not os.path.exists(f"{self.files}/{a}") else f"{self.files}/{a}" for a in args],
+                                 *more, "--policy", self.cluster.node_policy)
+        self.check(done, rc, *texts)
+        return done
+
+    def codes(self, done):
+        return {c["code"]: c for c in done.json["claims"]["checks"] + done.json["rules"]}
+
+    def test_one_piece_of_evidence(self):
+        for file, certs in (("snp.bin", ["--with", *self.certs]), ("tdx.bin", [])):
+            self.front.asked.clear()
+            done = self.verify(0, file, *certs, "--token", f"{self.files}/{file}.jwt", texts=("accepted SIMULATED", "binding not checked", "token-evidence",
+                                                                                          "judged by azure: " + self.front.url, "1 token"))
+            self.assertNotIn("runtimeData", self.front.asked[0][1])
+            with open(f"{self.files}/{file}.jwt") as f:
+                self.assertEqual(len(f.read().split(".")), 3)
+            done = self.verify(0, file, *certs, "--json")
+            self.assertEqual([done.json["verifier"][k] for k in ("kind", "url", "requests", "tokens")], ["azure", self.front.url, 2, 1])
+            self.assertIn("not checked", self.codes(done)["binding"]["text"])
+
+    def test_runtime_data_is_sent(self):
+        done = self.verify(0, "snp.bin", "--with", f"{self.files}/snp-statement.json", *self.certs, "--json")
+        sent = self.front.asked[0][1]["runtimeData"]
+        with open(f"{self.files}/snp-statement.json", "rb") as f:
+            self.assertEqual((base64.urlsafe_b64decode(sent["data"] + "=="), sent["dataType"]), (f.read(), "JSON"))
+        other = self.put("other.json", b'{"another":"thing"}')
+        self.verify(1, "snp.bin", "--with", other, *self.certs, texts=("service: " + self.front.url + " says ",))
+        self.assertIn("not checked", self.codes(done)["binding"]["text"])
+
+    def test_a_bundle_has_its_statement(self):
+        for file in ("snp.json", "tdx.json"):
+            reasons = self.codes(self.verify(0, file, "--json"))
+            self.assertTrue(reasons["statement"]["state"] == reasons["binding"]["state"] == "passed", reasons)
+            self.assertNotIn("not checked", reasons["binding"]["text"])
+
+    def test_tokens_about_something_else(self):
+        kept = []
+
+        def replayed(data):
+            kept.append(data)
+            return kept[0]
+
+        self.verify(0, "tdx.bin")
+        self.front.change = replayed
+        self.verify(0, "snp.bin", "--with", *self.certs)
+        other = self.put("snp-other.bin", base64.b64decode(self.bundle_of(self.cluster.nodes[0])["evidence"]))
+        self.verify(1, other, "--with", *self.certs, texts=("token-evidence: report data, measurement and report id that the token says are not",))
+        self.verify(1, "snp.json", texts=("statement", ))
+        self.verify(1, "tdx.bin", texts=("token-",))
+        # what is the same to every reader, and yet two pieces of evidence: one token is not for both
+        kept.clear()
+        folder = f"{self.files}/twice"
+        os.mkdir(folder)
+        with open(f"{self.files}/tdx.bin", "rb") as f:
+            quote = f.read()
+        for i in range(2):
+            self.put(f"twice/{i}.bin", quote + bytes(i))
+        done = self.verify(1, folder)
+        self.check(done, 1, "token-replay: the token", "2 judged: 1 accepted, 1 refused", "binding of 2 not checked")
+
+    def test_many(self):
+        folder = f"{self.files}/many"
+        os.mkdir(folder)
+        for i in range(20):
+            self.put(f"many/{i:02}.json", json.dumps(self.bundle_of(self.cluster.nodes[i % 2])).encode())
+        self.front.wait_for = 8  # the bound: all of them at once, and no more
+        done = self.verify(0, folder, texts=("20 judged: 20 accepted", "21 requests, 20 tokens"))
+        self.assertEqual((len(self.front.asked), self.front.most), (20, 8))
+        self.front.most = self.front.wait_for = 0
+        self.front.replies[:] = [error(400, "PolicyEvaluationError")]
+        done = self.verify(1, folder, "--json", "--jobs", "1")
+        lines = [json.loads(line) for line in done.out.splitlines()]
+        self.assertEqual([line["exit"] for line in lines], [1] + [0] * 19)
+        self.assertEqual({json.dumps(line["verifier"], sort_keys=True) for line in lines}, {json.dumps({"kind": "azure", "url": self.front.url})})
+        self.assertEqual(self.front.most, 1)
+
+    def test_a_file_says_who_judges(self):
+        shutil.copy(self.ca, f"{self.files}/ca.pem")
+        dead = {"kind": "azure", "url": "https://127.0.0.1:1", "ca": "ca.pem"}
+        live = {"kind": "azure", "url": self.front.url, "ca": "ca.pem", "issuers": [{"url": self.issuer}]}
+
+        def write(name, **doc):
+            return self.put(name, json.dumps(doc).encode())
+
+        good = write("good.yaml", verifier=live)
+        self.verify(0, "snp.json", "--verifier", good, service=False, texts=("judged by azure",))
+        both = write("both.yaml", verifier=[{"kind": "local"}, live])
+        self.verify(0, "snp.json", "--verifier", both, "--roots", self.cluster.vendor + "/roots.pem", service=False, texts=("judged by local and azure",))
+        self.verify(1, "snp.json", "--verifier", both, service=False, texts=("root",))
+        self.verify(3, "snp.json", "--verifier", write("dead.yaml", verifier=dead), service=False, texts=("verifier: the service could not be asked",))
+        self.verify(2, "snp.json", "--verifier", write("bad.yaml", verifier={"kind": "azure"}), service=False, texts=("bad.yaml:1:", "needs a url"))
+        self.verify(2, "snp.json", "--verifier", write("more.yaml", verifier=live, policy="x"), service=False, texts=("unknown key",))
+        self.verify(2, "snp.json", "--verifier", good, "--issuer", self.issuer, service=False, texts=("names the issuers",))
+        self.verify(2, "snp.json", "--verifier", f"{self.files}/none.yaml", service=False, texts=("none.yaml",))
+
+    def test_mistakes_on_the_command_line(self):
+        self.verify(2, "snp.json", "--at", "2026-01-01", texts=("a service judges as of now",))
+        self.verify(2, "snp.json", "--offline", texts=("could not be asked",))
+        self.verify(2, "snp.json", "--token", "/dev/null", service=False, texts=("--verifier URL is needed",))
+        self.verify(2, "snp.json", "--verifier", "http://127.0.0.1:1", service=False, texts=("https://",))
+        self.verify(2, "snp.json", "tdx.json", "--token", "/dev/null", texts=("one piece of evidence",))
+        self.verify(3, "snp.json", "--verifier", "https://127.0.0.1:1", service=False, texts=("could not be asked",))
+        self.front.replies[:] = [error(400, "InvalidParameter")]
+        self.verify(1, "snp.json", "--token", f"{self.files}/never.jwt", texts=("not written: the service gave no token",))
+        self.assertFalse(os.path.exists(f"{self.files}/never.jwt"))
+
+    def test_a_token_that_was_stored(self):
+        self.verify(0, "snp.json", "--token", f"{self.files}/token.jwt")
+        keys = ("--with", f"{self.files}/certs.json")
+        self.front.asked.clear()
+        done = self.verify(0, "token.jwt", *keys, "--issuer", self.issuer, service=False, texts=("accepted SIMULATED", "binding not checked", "token-signature"))
+        self.assertNotIn("judged by", done.all)
+        self.assertEqual(self.front.asked, [])
+        with open(f"{self.files}/token.jwt") as f:
+            token = f.read()
+        claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+        done = self.verify(0, "token.jwt", *keys, "--issuer", self.issuer, "--json", service=False)
+        self.assertEqual([done.json["token"][k] for k in ("verified", "issuer", "type", "jti", "exp", "policy_hash")],
+                         [True, self.issuer, "sevsnpvm", claims["jti"], claims["exp"], claims["x-ms-policy-hash"]])
+        answer = self.put("answer.json", json.dumps({"token": token + "\n"}).encode())
+        self.verify(0, answer, *keys, "--issuer", self.issuer, service=False)
+        self.verify(1, "token.jwt", *keys, "--issuer", self.issuer, "--at", str(claims["exp"] + 61), service=False, texts=("token-expired",))
+        self.verify(0, "token.jwt", *keys, "--issuer", self.issuer, "--at", str(claims["exp"] - 1), service=False)
+        self.verify(1, "token.jwt", *keys, "--issuer", "https://other.example", service=False, texts=("token-issuer",))
+        self.verify(3, "token.jwt", "--with", self.put("empty.json", b'{"keys":[]}'), "--issuer", self.issuer, service=False, texts=("token-kid",))
+        self.verify(2, "token.jwt", *keys, service=False, texts=("--issuer URL",))
+        self.verify(2, "token.jwt", "--issuer", self.issuer, service=False, texts=("--with FILE",))
+        self.verify(2, "token.jwt", "--issuer", self.issuer, "--with", f"{self.files}/snp.bin", service=False, texts=("snp.bin: not a JWK set",))
+        self.verify(2, "token.jwt", *keys, "--issuer", self.issuer, "--bundle", "/dev/null", service=False, texts=("this is a token",))
+        pinned = {"kind": "azure", "url": self.issuer, "issuers": [{"url": self.issuer, "policy-hashes": ["A" * 43]}]}
+        self.verify(1, "token.jwt", *keys, "--verifier", self.put("pinned.yaml", json.dumps({"verifier": pinned}).encode()), service=False, texts=("token-policy",))
+        head, body, tail = token.split(".")
+        forged = self.put("forged.jwt", ".".join([head, body, tail[:20] + ("A" if tail[20] != "A" else "B") + tail[21:]]).encode())
+        self.verify(1, forged, *keys, "--issuer", self.issuer, service=False, texts=("token-signature",))
+        done = self.verify(1, "token.jwt", forged, *keys, "--issuer", self.issuer, service=False)
+        self.check(done, 1, "2 judged: 1 accepted, 1 refused", "binding of 1 not checked")
 
 
 if __name__ == "__main__":

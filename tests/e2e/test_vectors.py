@@ -81,6 +81,27 @@ class Vectors(Judged):
         expired = path("snp/milan-v3-vlek-coco-decdab")
         self.assertEqual(self.codes(self.verify(expired + "/report.bin", "--with", expired + "/vlek.der", rc=1)), {"expired"})
 
+    def test_tokens_of_microsofts(self):
+        eus2 = ["--with", path("azure-maa/jwks.sharedeus2.eus2.attest.azure.net.json"), "--issuer", "https://sharedeus2.eus2.attest.azure.net"]
+        weu = ["--with", path("azure-maa/jwks.sharedweu.weu.attest.azure.net.json"), "--issuer", "https://sharedweu.weu.attest.azure.net/"]
+        for name, keys in (("azure-maa/sharedeus2-2025-12-15-3cb236", eus2), ("azure-maa/sharedeus2-2024-12-20-544bd7", eus2),
+                           ("extra/tokens/maa-azurevm-cvmlib-1680173374", weu)):
+            token = read(path(name + ".jwt")).decode().strip()
+            claims = json.loads(base64.urlsafe_b64decode(token.split(".")[1] + "=="))
+            file = path(name + ".jwt")
+            doc = self.verify(file, *keys, "--at", str(claims["iat"] + 5), rc=0)
+            self.assertEqual([doc["tee"], doc["token"]["jti"], doc["token"]["exp"], doc["token"]["type"]], ["az-snp", claims["jti"], claims["exp"], "azurevm"])
+            self.assertEqual(doc["claims"]["measurement"], claims["x-ms-isolation-tee"]["x-ms-sevsnpvm-launchmeasurement"])
+            self.assertTrue([r for r in doc["rules"] + doc["claims"]["checks"] if r["code"] == "binding" and "not checked" in r["text"]])
+            self.assertIn("token-expired", self.codes(self.verify(file, *keys, rc=1)))
+            self.assertIn("token-early", self.codes(self.verify(file, *keys, "--at", "2022-01-01", rc=1)))
+            self.assertIn("token-issuer", self.codes(self.verify(file, *(weu if keys is eus2 else eus2), "--at", str(claims["iat"] + 5), rc=1)))
+        self.verify(path("azure-maa/sharedeus2-2022-04-14-f9dd9d.jwt"), *eus2, rc=3)  # signed by a key that the set does not have any more
+        sgx = self.verify(path("azure-maa/sharedeus-sgx-1695737747.jwt"), "--with", path("azure-maa/jwks.teaclave.0.json"), "--issuer",
+                          "https://sharedeus.eus.attest.azure.net", "--at", "1695737800", rc=1)
+        self.assertTrue(sgx["token"]["verified"])  # genuine, of hardware that avow has no rules for
+        self.verify(path("azure-maa/sharedeus2-2025-12-15-3cb236.jwt"), rc=2)
+
     def test_snp_bad(self):
         for name, code in (("13038f22", "version"), ("a6b23dd8", "version"), ("c0b201f6", "version"),
                            ("fraunhofer-invalid-report", "malformed"), ("coco-test-vcek-invalid-legacy", "signature")):

@@ -48,9 +48,35 @@ static void keys(void **state)
     keep_free(k);
 }
 
+/* One token for two pieces of evidence; how many are remembered is bounded. */
+static void names_of_tokens(void **state)
+{
+    struct keep *k = NULL;
+    uint8_t d[2][32] = { { 1 }, { 2 } };
+    char name[32];
+
+    (void)state;
+    assert_int_equal(keep_new(1, &k, NULL), 0);
+    assert_true(keep_jti(k, "one", d[0]));
+    assert_true(keep_jti(k, "one", d[0]));
+    assert_false(keep_jti(k, "one", d[1]));
+    assert_true(keep_jti(k, "two", d[1]));
+    assert_true(keep_jti(k, "", d[0]) && keep_jti(k, "", d[1]));
+    for (int i = 0; i < KEEP_JTIS_MAX - 2; i++) {
+        (void)snprintf(name, sizeof name, "%d", i);
+        assert_true(keep_jti(k, name, d[0]));
+    }
+    assert_false(keep_jti(k, "one", d[1]));
+    assert_true(keep_jti(k, "one more", d[1])); /* the oldest goes */
+    assert_true(keep_jti(k, "one", d[1]));
+    assert_false(keep_jti(k, "17", d[1]));
+    keep_free(k);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(tokens), cmocka_unit_test(keys) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(tokens), cmocka_unit_test(keys),
+                                        cmocka_unit_test(names_of_tokens) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,21 @@
+/* The keys of all issuers whose tokens count, as they were last fetched, and what is pinned of
+ * them. Internal to verifier/. */
+#ifndef AVOW_VERIFIER_KEYRING_H
+#define AVOW_VERIFIER_KEYRING_H
+
+#include "maa/token.h"
+#include "verifier/keep.h"
+#include "verifier/settings.h"
+
+struct keyring {
+    struct avow_maa_keys keys[AVOW_ISSUERS_MAX];
+    struct avow_maa_issuer issuers[AVOW_ISSUERS_MAX]; /* ->keys is NULL where none are at hand */
+    int64_t fetched[AVOW_ISSUERS_MAX];                /* unix seconds; 0: never */
+};
+
+/* Read what @keep has for @s, from which @k borrows. Codes of avow_maa_keys_parse; the text names
+ * the issuer. */
+AVOW_MUST_USE int keyring_read(struct keep *keep, const struct avow_verifier_settings *s,
+                               struct keyring *k, struct avow_error *err);
+
+#endif
