@@ -83,6 +83,10 @@ static int decode_text(const char *text, size_t len, struct avow_buf *out, struc
 {
     if (is_pem(text))
         return avow_buf_put_str(out, text) < 0 ? avow_buf_ok(out, err) : 0;
+    if (strncmp(text, "0x", 2) == 0)
+        return avow_unhex_put(out, text + 2) < 0
+                   ? AVOW_FAIL(err, FORMAT, "envelope: no hex after 0x")
+                   : 0;
     if (avow_unhex_put(out, text) == 0 && len)
         return 0;
     avow_buf_done(out);
@@ -292,6 +296,10 @@ int avow_envelope_open(struct avow_bytes text, const json_t *doc, avow_envelope_
     }
     if (json_object_get(doc, "tcb_info_issuer_chain")) {
         AVOW_TRY(open_dcap(&o, doc));
+        return 1;
+    }
+    if (json_object_get(doc, "message") && json_object_get(doc, "pcrs")) {
+        AVOW_TRY(give_tpm(&o, "quote", doc)); /* a TPM quote by itself */
         return 1;
     }
     for (size_t i = 0; i < N_MEMBERS; i++)

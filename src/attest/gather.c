@@ -1,6 +1,9 @@
 #include "attest/gather.h"
 
 #include "attest/envelope.h"
+#include "attest/pcrs.h"
+#include "attest/shape.h"
+#include "attest/unwrap.h"
 #include "codec/json.h"
 #include "codec/text.h"
 #include "crypto/x509.h"
@@ -9,19 +12,18 @@
 #include "evidence/tdx.h"
 
 #define PEM_CERTS_MAX 64
-#define HCL_MIN_LEN 0x4D4u         /* header, hardware report, data header */
 #define HCL_OFF_REPORT 0x20u       /* SNP report, or a TDREPORT */
 #define HCL_OFF_REPORT_TYPE 0x4C8u /* u32: 2 is SNP, 4 is TDX */
 #define HCL_TYPE_SNP 2u
-#define RSP_HEADER_LEN 32u /* MSG_REPORT_RSP: status, size, reserved */
-#define SPEC_ID_AT 0x20u   /* in the first event of a TCG2 log */
+#define SPEC_ID_AT 0x20u /* in the first event of a TCG2 log */
 #define PCRS_LEN (AVOW_BUNDLE_PCRS * AVOW_BUNDLE_PCR_LEN)
 
 static const char pem_mark[] = "-----BEGIN ";
 static const char pem_cert[] = "-----BEGIN CERTIFICATE-----";
 static const char pem_crl[] = "-----BEGIN X509 CRL-----";
 static const char pem_crl_end[] = "-----END X509 CRL-----";
-static const char hcl_magic[] = "HCLA";
+static const char pem_public[] = "-----BEGIN PUBLIC KEY-----";
+static const uint8_t gzip_magic[] = { 0x1F, 0x8B };
 static const char spec_id[] = "Spec ID Event03";
 
 struct gather {
@@ -55,42 +57,6 @@ static uint32_t u32_at(struct avow_bytes f, size_t off)
 }
 
 /* ---- evidence ---- */
-
-static bool is_tdx_quote(struct avow_bytes f)
-{
-    return f.len >= AVOW_TDX_HEADER_LEN && u32_at(f, 0) >> 16 == AVOW_TDX_KEY_TYPE_P256 &&
-           (u32_at(f, 0) & 0xFFFF) >= 3 && (u32_at(f, 0) & 0xFFFF) <= 5 &&
-           (u32_at(f, AVOW_TDX_OFF_TEE_TYPE) == AVOW_TDX_TEE_TYPE_TDX ||
-            u32_at(f, AVOW_TDX_OFF_TEE_TYPE) == AVOW_TDX_TEE_TYPE_SGX ||
-            (u32_at(f, 0) & 0xFFFF) == 3);
-}
-
-/* The beginning of a report, whatever its length: version, signature algorithm, a policy with the
- * bit that is always 1. */
-static bool report_begins(struct avow_bytes f)
-{
-    uint32_t version = u32_at(f, AVOW_SNP_OFF_VERSION);
-
-    return f.len >= 64 && version >= 1 && version <= 255 &&
-           u32_at(f, AVOW_SNP_OFF_SIGNATURE_ALGO) == AVOW_SNP_SIGNATURE_ALGO_P384 &&
-           (u32_at(f, AVOW_SNP_OFF_POLICY) & AVOW_SNP_POLICY_ONE) != 0;
-}
-
-static bool is_report(struct avow_bytes f)
-{
-    if (f.len == AVOW_SNP_REPORT_LEN && u32_at(f, 0) <= 255)
-        return true;
-    if (report_begins(f))
-        return true;
-    /* left as the firmware answers it: refused by the verifier, which wants the report alone */
-    return f.len > RSP_HEADER_LEN && u32_at(f, 0) == 0 && u32_at(f, 4) == AVOW_SNP_REPORT_LEN &&
-           report_begins(avow_bytes_sub(f, RSP_HEADER_LEN, f.len - RSP_HEADER_LEN));
-}
-
-static bool is_hcl(struct avow_bytes f)
-{
-    return f.len >= HCL_MIN_LEN && starts(f, hcl_magic, 4);
-}
 
 static int put_once(struct gather *g, enum avow_bundle_part part, struct avow_bytes have,
                     struct avow_bytes v, const char *what, struct avow_error *err)
@@ -156,6 +122,24 @@ static int put_pcrs(struct gather *g, struct avow_bytes f, struct avow_error *er
     return 0;
 }
 
+static int put_some_pcrs(struct gather *g, const struct avow_pcrs *p, struct avow_error *err)
+{
+    for (unsigned i = 0; i < AVOW_BUNDLE_PCRS; i++)
+        if (p->mask >> i & 1)
+            AVOW_TRY(avow_bundle_put_pcr(g->b, i, p->value[i], err));
+    return 0;
+}
+
+static int put_bincode(struct gather *g, const struct avow_unwrap_quote *q, struct avow_error *err)
+{
+    AVOW_TRY(put_once(g, AVOW_PART_TPM_QUOTE, g->b->tpm_quote, q->message, "TPM quote", err));
+    AVOW_TRY(put_once(g, AVOW_PART_TPM_SIGNATURE, g->b->tpm_signature, q->signature,
+                      "TPM signature", err));
+    for (unsigned i = 0; i < AVOW_BUNDLE_PCRS; i++)
+        AVOW_TRY(avow_bundle_put_pcr(g->b, i, q->pcrs[i].data, err));
+    return 0;
+}
+
 /* ---- certificates and CRLs ---- */
 
 static int put_crl(struct gather *g, struct avow_bytes text, struct avow_error *err)
@@ -186,6 +170,15 @@ static size_t der_len(struct avow_bytes f)
     return n <= f.len ? n : 0;
 }
 
+/* SubjectPublicKeyInfo (RFC 5280): a SEQUENCE that begins with the SEQUENCE of an OID. */
+static bool is_public_key(struct avow_bytes f)
+{
+    size_t at = f.data[1] < 0x80 ? 2 : 2 + (f.data[1] & 0x7Fu);
+    struct avow_bytes head = avow_bytes_sub(f, at, 3);
+
+    return head.data && head.data[0] == 0x30 && head.data[1] < 0x80 && head.data[2] == 0x06;
+}
+
 /* DER, what follows it being zero or more DER (chains, concatenated). */
 static int put_der(struct gather *g, struct avow_bytes f, struct avow_error *err)
 {
@@ -196,6 +189,8 @@ static int put_der(struct gather *g, struct avow_bytes f, struct avow_error *err
 
     if (n == 0)
         return AVOW_FAIL(err, TRUNCATED, "DER that ends too early");
+    if (is_public_key(f))
+        return 0; /* as in put_pem */
     rc = avow_pool_put(g->pool, AVOW_ITEM_CERT, AVOW_BYTES(f.data, n), &why);
     if (rc < 0 && put_crl(g, AVOW_BYTES(f.data, n), NULL) < 0)
         return AVOW_FAIL_CODE(err, rc, "%s", why.text);
@@ -218,6 +213,8 @@ static int put_pem(struct gather *g, struct avow_bytes text, struct avow_error *
 {
     struct avow_bytes crl = find(text, pem_crl);
 
+    if (!crl.data && !find(text, pem_cert).data && find(text, pem_public).data)
+        return 0; /* a TPM's AK: the key that counts is the one in the runtime data */
     if (!crl.data || find(text, pem_cert).data)
         AVOW_TRY(put_pem_certs(g, text, err));
     while (crl.data) {
@@ -305,14 +302,15 @@ static int put_inner(void *ctx, enum avow_envelope_part part, struct avow_bytes 
     return AVOW_FAIL(err, INVAL, "no part of an envelope");
 }
 
-/* Without the white space around it: what is signed begins and ends with a brace. */
-static struct avow_bytes trim(struct avow_bytes t)
+/* The signed part without its signature: the verifier says what is wrong with it. */
+static bool is_bare_tcb_info(const json_t *doc)
 {
-    while (t.len && strchr(" \t\r\n", t.data[0]) && t.data[0])
-        t = AVOW_BYTES(t.data + 1, t.len - 1);
-    while (t.len && (t.data[t.len - 1] == 0 || strchr(" \t\r\n", t.data[t.len - 1])))
-        t.len--;
-    return t;
+    return json_object_get(doc, "tcbLevels") && json_object_get(doc, "fmspc");
+}
+
+static bool is_bare_identity(const json_t *doc)
+{
+    return json_object_get(doc, "tcbLevels") && json_object_get(doc, "isvprodid");
 }
 
 static int put_json(struct gather *g, struct avow_bytes text, struct avow_error *err)
@@ -323,9 +321,9 @@ static int put_json(struct gather *g, struct avow_bytes text, struct avow_error 
     AVOW_TRY(avow_json_parse(text, &doc, err));
     if (json_is_string(json_object_get(doc, "type")) && json_object_get(doc, "certs"))
         return put_bundle(g, text, err);
-    if (json_object_get(doc, "tcbInfo"))
+    if (json_object_get(doc, "tcbInfo") || is_bare_tcb_info(doc))
         return avow_pool_put(g->pool, AVOW_ITEM_TCB_INFO, text, err);
-    if (json_object_get(doc, "enclaveIdentity"))
+    if (json_object_get(doc, "enclaveIdentity") || is_bare_identity(doc))
         return avow_pool_put(g->pool, AVOW_ITEM_QE_IDENTITY, text, err);
     rc = avow_envelope_open(text, doc, put_inner, g, err);
     if (rc != 0)
@@ -337,65 +335,62 @@ static int put_json(struct gather *g, struct avow_bytes text, struct avow_error 
 
 /* ---- texts that are something else inside ---- */
 
-static bool is_text(struct avow_bytes f, const char *more)
-{
-    for (size_t i = 0; i < f.len; i++)
-        if (!((f.data[i] >= '0' && f.data[i] <= '9') || (f.data[i] >= 'a' && f.data[i] <= 'z') ||
-              (f.data[i] >= 'A' && f.data[i] <= 'Z') || (f.data[i] && strchr(more, f.data[i]))))
-            return false;
-    return f.len >= 64;
-}
-
-/* Hex, base64 or base64url of a file; 0 if it is none. Lines may be broken. */
+/* Hex, base64, base64url or a JSON string of a file; 0 if it is none. */
 static int put_encoded(struct gather *g, struct avow_bytes text, struct avow_error *err)
 {
-    avow_auto(avow_buf_done) struct avow_buf flat = AVOW_BUF(AVOW_JSON_MAX);
     avow_auto(avow_buf_done) struct avow_buf raw = AVOW_BUF(AVOW_JSON_MAX);
-    int rc = -1;
+    int rc = avow_unwrap_text(text, &raw, err);
 
-    if (!is_text(text, "+/=-_\r\n"))
-        return 0;
-    for (size_t i = 0; i < text.len; i++)
-        if (text.data[i] != '\r' && text.data[i] != '\n')
-            avow_buf_put_u8(&flat, text.data[i]);
-    AVOW_TRY(avow_buf_ok(&flat, err));
-    if (avow_unhex_put(&raw, avow_buf_cstr(&flat)) < 0) {
-        avow_buf_done(&raw);
-        raw = AVOW_BUF(AVOW_JSON_MAX);
-        rc = avow_unb64_put(&raw, avow_buf_view(&flat));
-        if (rc < 0) {
-            avow_buf_done(&raw);
-            raw = AVOW_BUF(AVOW_JSON_MAX);
-            rc = avow_unb64url_put(&raw, avow_buf_view(&flat));
-        }
-        if (rc < 0)
-            return 0;
-    }
+    if (rc <= 0)
+        return rc;
     AVOW_TRY(put_file(g, avow_buf_view(&raw), err));
     return 1;
 }
 
+static int put_part(void *ctx, struct avow_bytes part, struct avow_error *err)
+{
+    return put_file(ctx, part, err);
+}
+
 /* ---- one file ---- */
 
-static int put_text(struct gather *g, struct avow_bytes f, struct avow_error *err)
+/* Which of the files that are none this is. */
+static int put_nothing(struct avow_bytes f, struct avow_error *err)
 {
-    int rc = 0;
-
-    if (find(f, pem_mark).data)
-        return put_pem(g, f, err);
-    rc = put_encoded(g, f, err);
-    if (rc != 0)
-        return rc < 0 ? rc : 0;
+    if (f.len == 0)
+        return AVOW_FAIL(err, FORMAT, "the file is empty");
+    if (starts(f, gzip_magic, sizeof gzip_magic))
+        return AVOW_FAIL(err, FORMAT, "%zu bytes compressed by gzip: decompress them first", f.len);
     return AVOW_FAIL(err, FORMAT,
                      "%zu bytes that are no bundle, SNP report (%u bytes), TDX quote, HCL report, "
                      "TPM quote, certificate, CRL, TCB info, QE identity, event log or envelope",
                      f.len, AVOW_SNP_REPORT_LEN);
 }
 
+static int put_text(struct gather *g, struct avow_bytes f, struct avow_error *err)
+{
+    struct avow_bytes text = avow_unwrap_trim(f);
+    struct avow_pcrs pcrs = { 0 };
+    int rc = avow_unwrap_http(f, put_part, g, err);
+
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
+    if (find(f, pem_mark).data)
+        return put_pem(g, f, err);
+    if (avow_pcrs_from_text(text, &pcrs))
+        return put_some_pcrs(g, &pcrs, err);
+    rc = put_encoded(g, text, err);
+    if (rc != 0)
+        return rc < 0 ? rc : 0;
+    return put_nothing(f, err);
+}
+
 static int put_binary(struct gather *g, struct avow_bytes f, struct avow_error *err)
 {
     static const uint8_t tpm_quote[] = { 0xFF, 'T', 'C', 'G', 0x80, 0x18 };
     static const uint8_t tpmt_signature[] = { 0x00, 0x14, 0x00, 0x0B };
+    struct avow_unwrap_quote quote = { 0 };
+    struct avow_pcrs pcrs = { 0 };
     int rc = 0;
 
     if (starts(f, tpm_quote, sizeof tpm_quote))
@@ -407,26 +402,33 @@ static int put_binary(struct gather *g, struct avow_bytes f, struct avow_error *
         return put_inner(g, AVOW_INNER_EVENT_LOG, f, err);
     if (starts(f, "CCEL", 4) && f.len == 56)
         return 0; /* the ACPI table that says where the log lies */
+    if (avow_shape_tdreport(f))
+        return 0; /* only its own machine can check its MAC: the quote is what counts */
     rc = avow_envelope_open(f, NULL, put_inner, g, err);
     if (rc != 0)
         return rc < 0 ? rc : 0;
     if (f.len == PCRS_LEN)
         return put_pcrs(g, f, err);
+    if (avow_pcrs_from_serialized(f, &pcrs))
+        return put_some_pcrs(g, &pcrs, err);
+    if (avow_unwrap_bincode(f, &quote))
+        return put_bincode(g, &quote, err);
     if (f.len == 256 || f.len == 384 || f.len == 512)
         return put_inner(g, AVOW_INNER_TPM_SIGNATURE, f, err);
     return put_text(g, f, err);
 }
 
-static int put_known(struct gather *g, struct avow_bytes f, struct avow_error *err)
+static int put_known(struct gather *g, struct avow_bytes file, struct avow_error *err)
 {
-    struct avow_bytes text = trim(f);
+    struct avow_bytes f = avow_unwrap_bom(file);
+    struct avow_bytes text = avow_unwrap_trim(f);
 
     if (text.len && (text.data[0] == '{' || text.data[0] == '[') &&
         text.data[text.len - 1] == (text.data[0] == '{' ? '}' : ']'))
         return put_json(g, text, err);
-    if (is_hcl(f))
+    if (avow_shape_hcl(f))
         return put_hcl(g, f, err);
-    if (is_tdx_quote(f))
+    if (avow_shape_quote(f))
         return put_evidence(g, AVOW_TEE_TDX, f, err);
     if (f.len > 1 && f.data[0] == 0x30 && f.data[1] >= 0x80) /* DER; no report's version is 0x30 */
         return put_der(g, f, err);
@@ -434,7 +436,7 @@ static int put_known(struct gather *g, struct avow_bytes f, struct avow_error *e
         return put_certtable(g, f, err);
     if (find(f, pem_mark).data && text.len && text.data[0] == '-')
         return put_pem(g, f, err);
-    if (is_report(f))
+    if (avow_shape_report(f))
         return put_report(g, f, err);
     return put_binary(g, f, err);
 }

@@ -17,6 +17,7 @@
 #define WANTED_MAX (2 * AVOW_BUNDLE_CERTS_MAX)
 
 struct avow_pool {
+    bool keep_broken;
     size_t n;
     size_t bytes;
     struct avow_item items[AVOW_POOL_ITEMS_MAX];
@@ -33,6 +34,11 @@ void avow_pool_free(struct avow_pool *p)
     for (size_t i = 0; p && i < p->n; i++)
         free((void *)(uintptr_t)p->items[i].data.data);
     free(p);
+}
+
+void avow_pool_keep_broken(struct avow_pool *p)
+{
+    p->keep_broken = true;
 }
 
 size_t avow_pool_count(const struct avow_pool *p)
@@ -152,11 +158,19 @@ static int read_item(struct avow_item *it, struct avow_error *err)
     return AVOW_FAIL(err, INVAL, "no kind of item");
 }
 
+/* Whether what @rc says of @it is for the verifier to say, instead of the reader of files. */
+static bool keeps(const struct avow_pool *p, const struct avow_item *it, int rc)
+{
+    return rc < 0 && rc != -AVOW_E_NOMEM && p->keep_broken &&
+           (it->kind == AVOW_ITEM_TCB_INFO || it->kind == AVOW_ITEM_QE_IDENTITY);
+}
+
 int avow_pool_put(struct avow_pool *p, enum avow_item_kind kind, struct avow_bytes data,
                   struct avow_error *err)
 {
     struct avow_item it = { .kind = kind, .data = data };
     uint8_t *copy = NULL;
+    int rc = 0;
 
     if (avow_sha256(data, it.digest) < 0)
         return AVOW_FAIL(err, CRYPTO, "SHA-256 failed");
@@ -167,7 +181,12 @@ int avow_pool_put(struct avow_pool *p, enum avow_item_kind kind, struct avow_byt
     if (p->n == AVOW_POOL_ITEMS_MAX || data.len > AVOW_POOL_BYTES_MAX - p->bytes)
         return AVOW_FAIL(err, LIMIT, "more than %u endorsements, or %u bytes of them",
                          AVOW_POOL_ITEMS_MAX, AVOW_POOL_BYTES_MAX);
-    AVOW_TRY(read_item(&it, err));
+    rc = read_item(&it, err);
+    if (rc < 0 && !keeps(p, &it, rc))
+        return rc;
+    if (rc < 0)
+        avow_error_clear(err);
+    it.broken = rc < 0;
     copy = malloc(data.len ? data.len : 1);
     if (!copy)
         return AVOW_FAIL(err, NOMEM, "out of memory for %zu bytes", data.len);
@@ -212,8 +231,10 @@ static bool valid(const struct need *n, const struct avow_item *it)
 /* Of two that would do: one that is valid now, then the newer. */
 static bool better(const struct need *n, const struct avow_item *a, const struct avow_item *than)
 {
-    if (!than || valid(n, a) != valid(n, than))
-        return !than || valid(n, a);
+    if (!than || a->broken != than->broken)
+        return !than || than->broken;
+    if (valid(n, a) != valid(n, than))
+        return valid(n, a);
     return a->from > than->from;
 }
 

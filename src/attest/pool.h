@@ -37,6 +37,7 @@ struct avow_item {
     uint8_t fmspc[6];    /* TCB_INFO */
     uint32_t evaluation; /* TCB_INFO, QE_IDENTITY: tcbEvaluationDataNumber */
     int64_t from, until; /* validity: unix seconds */
+    bool broken;         /* cannot be read; see avow_pool_keep_broken */
 };
 
 AVOW_MUST_USE int avow_pool_new(struct avow_pool **out, struct avow_error *err);
@@ -47,6 +48,13 @@ AVOW_DEFINE_CLEANUP(pool, struct avow_pool, avow_pool_free)
  * parser, -AVOW_E_LIMIT. */
 AVOW_MUST_USE int avow_pool_put(struct avow_pool *p, enum avow_item_kind kind,
                                 struct avow_bytes data, struct avow_error *err);
+
+/*
+ * From now on keep TCB info and QE identity that cannot be read, or are of SGX: where nothing
+ * better is there, a bundle gets them, and the verifier refuses them and says why. For pools that
+ * serve a verification; a pool whose items are stored keeps what it can read alone.
+ */
+void avow_pool_keep_broken(struct avow_pool *p);
 
 size_t avow_pool_count(const struct avow_pool *p);
 const struct avow_item *avow_pool_item(const struct avow_pool *p, size_t i); /* owned by @p */

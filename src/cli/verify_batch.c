@@ -90,6 +90,7 @@ static int judge_file(const struct batch *b, const char *path, struct avow_verif
     if (avow_verify_is_token(avow_buf_view(&file)))
         return avow_verify_token(b->setup, avow_buf_view(&file), item, err);
     AVOW_TRY(avow_pool_new(&own, err));
+    avow_pool_keep_broken(own);
     AVOW_TRY(avow_gather_file(own, &item->bundle, avow_buf_view(&file), err));
     if (item->bundle.tee == AVOW_TEE_NONE)
         return AVOW_FAIL(err, MISSING, "no piece of evidence");

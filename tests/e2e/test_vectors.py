@@ -2,6 +2,7 @@
 import glob
 import random
 import sys
+import urllib.parse
 
 from harness import *
 
@@ -163,6 +164,43 @@ class Vectors(Judged):
                 self.assertFalse(doc.get("authentic", False), bad)
                 n += 1
         self.assertGreaterEqual(n, 3)
+
+    def test_collateral_of_another_kind(self):
+        """Of SGX, unreadable, or without its signature: a refusal with its reason, and no matter beside the right one."""
+        good = path("tdx/cdai-v4-azure-90c06f")
+        at, bare = ("--at", middle(meta(good)["window"])), os.path.join(self.dir, "bare.json")
+        others = present(good, COLLATERAL[1:])
+        write(bare, json.dumps(json.loads(read(good + "/tcb_info.json"))["tcbInfo"]).encode())
+        for bad in (path("sgx/intel-qvl-sample-testroot/tcbInfo.json"), path("tdx/intel-qvl-sample-testroot/tcbInfo.json"), bare):
+            doc = self.verify(good + "/quote.bin", "--with", bad, *others, *at, rc=1)
+            self.assertEqual(self.codes(doc), {"tcb-info"}, bad)
+            self.verify(good + "/quote.bin", "--with", bad, good + "/tcb_info.json", *others, *at, rc=0)
+        sgx = path("sgx/intel-qvl-sample-testroot/qeIdentity.json")
+        doc = self.verify(good + "/quote.bin", "--with", sgx, good + "/tcb_info.json", *others[1:], *at, rc=1)
+        self.assertEqual(self.codes(doc), {"qe-identity"})
+        doc = self.verify(path("sgx/phala-sgx-v3/quote.bin"), "--with", path("sgx/phala-sgx-v3/collateral.json"), rc=1)
+        self.assertEqual(self.codes(doc), {"malformed"})
+
+    def test_collateral_as_curl_saves_it(self):
+        good = path("tdx/cdai-v4-azure-90c06f")
+        at = ("--at", middle(meta(good)["window"]))
+        chain = urllib.parse.quote(read(good + "/tcb_signing_chain.pem"), safe="-").encode()
+        body = read(good + "/tcb_info.json").strip()
+        saved, head = os.path.join(self.dir, "saved"), os.path.join(self.dir, "head")
+        write(saved, b"HTTP/1.1 200 OK\r\nTCB-Info-Issuer-Chain: " + chain + b"\r\nContent-Type: application/json\r\n\r\n" + body)
+        write(head, b"TCB-Info-Issuer-Chain: " + chain.replace(b"-----", b"%2D%2D%2D%2D%2D") + b"\r\n")
+        rest = present(good, ("qe_identity.json", "root_ca_crl.der", "pck_crl.der"))
+        self.verify(good + "/quote.bin", "--with", saved, *rest, *at, rc=0)
+        self.verify(good + "/quote.bin", "--with", head, good + "/tcb_info.json", *rest, *at, rc=0)
+
+    def test_azure_with_everything_beside_it(self):
+        """What belongs to the evidence and proves nothing (a TDREPORT, the AK as PEM) is no error."""
+        folder, more = path("azure-tdx/cdai-live"), path("tdx/cdai-v4-azure-90c06f")
+        others = [f for f in glob.glob(folder + "/*") if not f.endswith(("meta.json", "hcl_report.bin"))]
+        self.verify(folder + "/hcl_report.bin", "--with", *others, *present(more, COLLATERAL), "--at", middle(meta(more)["window"]), rc=0)
+        old = path("azure-snp/kinvolk-snp-2022")
+        doc = self.verify(old + "/hcl_report.bin", "--with", old + "/akpub.pem", old + "/quote.bin", rc=1)  # another VM's, as bincode
+        self.assertEqual(self.codes(doc), {"missing", "tpm-signature"})
 
     def test_azure_snp(self):
         for name in ("cdai-evidence-v1", "cdai-milan-v3", "coco-v0", "coco-v1", "coco-v2"):

@@ -44,6 +44,7 @@ static void parts_come_out(void **state)
         { "{\"tcb_info_issuer_chain\":\"-----BEGIN C\",\"tcb_info\":\"{ }\","
           "\"tcb_info_signature\":\"00\"}",
           "0:12:-----BEGIN C;0:32:{\"tcbInfo\":{ },\"signature\":\"00\"};" },
+        { "{\"quote\":\"0x6869\"}", "0:2:hi;" },
         { "{\"cmw\":\"eyJfX2Ntd2NfdCI6InQiLCJhIjpbIngveSIsImFHayJdfQ\"}", "0:2:hi;" },
     };
 
@@ -54,6 +55,19 @@ static void parts_come_out(void **state)
     }
     assert_int_equal(open_text("{\"keys\":[]}"), 0);
     assert_int_equal(open_text("[1]"), 0);
+}
+
+static void a_tpm_quote_by_itself_is_opened(void **state)
+{
+    avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(65536);
+
+    (void)state;
+    avow_buf_put_str(&text, "{\"signature\":\"6869\",\"message\":\"6161\",\"pcrs\":[");
+    for (int i = 0; i < 24; i++)
+        avow_buf_putf(&text, "%s\"%064d\"", i ? "," : "", i);
+    avow_buf_put_str(&text, "]}");
+    assert_int_equal(open_text(avow_buf_cstr(&text)), 1);
+    assert_string_equal(seen, "2:2:aa;3:2:hi;4:768:;");
 }
 
 static void malformed_ones_are_refused(void **state)
@@ -67,6 +81,8 @@ static void malformed_ones_are_refused(void **state)
         "{\"tpm_quote\":{\"message\":\"00\",\"signature\":\"00\",\"pcrs\":[\"00\"]}}",
         "{\"tcb_info_issuer_chain\":\"-----BEGIN C\",\"tcb_info\":\"{}\"}",
         "{\"cmw\":\"e30=e30=\"}",
+        "{\"quote\":\"0xaGk=\"}",
+        "{\"signature\":\"00\",\"message\":\"00\",\"pcrs\":[]}", /* a TPM quote by itself */
         DEEP DEEP DEEP DEEP DEEP "{\"outblob\":\"00\"}}}}}}",
     };
 
@@ -80,6 +96,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(parts_come_out),
+        cmocka_unit_test(a_tpm_quote_by_itself_is_opened),
         cmocka_unit_test(malformed_ones_are_refused),
     };
 

@@ -2,10 +2,12 @@
 
 #include "../snp_vectors.h"
 #include "codec/text.h"
+#include "evidence/tdx.h"
 #include "verify/snp.h"
 #include "verify/verify.h"
 
 #define NOW 1760000000
+#define PCR_BYTES (24 * 32)
 
 static const char good_dir[] = "milan-v3-vcek-oak-40a277";
 
@@ -243,6 +245,108 @@ static void malformed_evidence_is_evidence(void **state)
     assert_true(avow_gather_is_evidence(AVOW_BYTES(report, AVOW_SNP_REPORT_LEN + 32)));
 }
 
+static void gather_ok(struct avow_pool *pool, struct avow_bundle *b, struct avow_bytes f)
+{
+    struct avow_error err = { 0 };
+
+    if (avow_gather_file(pool, b, f, &err) < 0)
+        fail_msg("%s", err.text);
+}
+
+/* What belongs to evidence but proves nothing is no error, and no evidence. */
+static void what_proves_nothing_is_passed_over(void **state)
+{
+    static const char pem[] = "-----BEGIN PUBLIC KEY-----\nMAA=\n-----END PUBLIC KEY-----\n";
+    static const uint8_t der[] = { 0x30, 0x81, 0x06, 0x30, 0x03, 0x06, 0x01, 0x2A, 0x03 };
+    uint8_t tdreport[1024] = { 0x81 };
+    avow_auto(avow_cleanup_pool) struct avow_pool *pool = NULL;
+    avow_auto(avow_bundle_done) struct avow_bundle b = { 0 };
+
+    (void)state;
+    assert_int_equal(avow_pool_new(&pool, NULL), 0);
+    gather_ok(pool, &b, AVOW_BYTES_OF(tdreport));
+    tdreport[2] = 1; /* of a TD 1.5 */
+    gather_ok(pool, &b, AVOW_BYTES_OF(tdreport));
+    gather_ok(pool, &b, avow_bytes_str(pem));
+    gather_ok(pool, &b, AVOW_BYTES_OF(der));
+    assert_int_equal(b.tee, AVOW_TEE_NONE);
+    assert_int_equal(avow_pool_count(pool), 0);
+    tdreport[5] = 1;
+    assert_true(avow_gather_file(pool, &b, AVOW_BYTES_OF(tdreport), NULL) < 0);
+}
+
+static void what_is_around_a_file_is_taken_off(void **state)
+{
+    uint8_t quote[2 * AVOW_TDX_HEADER_LEN] = { 4, 0, 2, 0, 0x81 };
+    uint8_t sized[4 + sizeof quote] = { sizeof quote };
+    uint8_t sized_be[4 + sizeof quote] = { 0, 0, 0, sizeof quote };
+    avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(65536);
+    avow_auto(avow_cleanup_pool) struct avow_pool *pool = NULL;
+    avow_auto(avow_bundle_done) struct avow_bundle b = { 0 };
+    struct avow_error err = { 0 };
+
+    (void)state;
+    memcpy(sized + 4, quote, sizeof quote);
+    memcpy(sized_be + 4, quote, sizeof quote);
+    avow_buf_put_str(&text, "\xEF\xBB\xBF\"0x");
+    avow_hex_put(&text, AVOW_BYTES_OF(quote));
+    avow_buf_put_str(&text, "\"\r\n");
+    assert_true(avow_gather_is_evidence(avow_buf_view(&text)));
+    assert_true(avow_gather_is_evidence(AVOW_BYTES_OF(sized)));
+    assert_true(avow_gather_is_evidence(AVOW_BYTES_OF(sized_be)));
+    sized[0]++;
+    assert_false(avow_gather_is_evidence(AVOW_BYTES_OF(sized)));
+    assert_int_equal(avow_pool_new(&pool, NULL), 0);
+    assert_true(avow_gather_file(pool, &b, AVOW_BYTES("\x1F\x8B\x08", 3), &err) < 0);
+    assert_non_null(strstr(err.text, "gzip"));
+    avow_error_clear(&err);
+    assert_true(avow_gather_file(pool, &b, AVOW_BYTES(NULL, 0), &err) < 0);
+    assert_non_null(strstr(err.text, "empty"));
+}
+
+/* One piece in each of the ways in which PCR values come. */
+static void pcrs_come_as_text_or_bincode(void **state)
+{
+    static const char text[] = "sha256:\n  3 : 0x"
+                               "0300000000000000000000000000000000000000000000000000000000000000\n";
+    uint8_t quote[8 + 256 + 8 + 6 + 8 + PCR_BYTES] = { 0, 1 };
+    avow_auto(avow_cleanup_pool) struct avow_pool *pool = NULL;
+    avow_auto(avow_bundle_done) struct avow_bundle b = { 0 };
+
+    (void)state;
+    assert_int_equal(avow_pool_new(&pool, NULL), 0);
+    gather_ok(pool, &b, avow_bytes_str(text));
+    assert_int_equal(b.pcr_mask, 1u << 3);
+    assert_int_equal(b.pcr[3][0], 3);
+    quote[8 + 256] = 6;
+    quote[8 + 256 + 8 + 6] = 24;
+    quote[8 + 256 + 8 + 6 + 8] = 9;
+    gather_ok(pool, &b, AVOW_BYTES_OF(quote));
+    assert_int_equal(b.pcr_mask, 0xFFFFFF);
+    assert_int_equal(b.pcr[0][0], 9);
+    assert_int_equal(b.tpm_signature.len, 256);
+    assert_int_equal(b.tpm_quote.len, 6);
+}
+
+/* Documents that a verifier must refuse reach it, where the pool serves one. */
+static void unsigned_documents_go_to_the_verifier(void **state)
+{
+    static const char *const bare[] = { "{\"fmspc\":\"00\",\"tcbLevels\":[]}",
+                                        "{\"isvprodid\":2,\"tcbLevels\":[]}" };
+    avow_auto(avow_cleanup_pool) struct avow_pool *pool = NULL;
+    avow_auto(avow_bundle_done) struct avow_bundle b = { 0 };
+
+    (void)state;
+    assert_int_equal(avow_pool_new(&pool, NULL), 0);
+    assert_true(avow_gather_file(pool, &b, avow_bytes_str(bare[0]), NULL) < 0);
+    avow_pool_keep_broken(pool);
+    gather_ok(pool, &b, avow_bytes_str(bare[0]));
+    gather_ok(pool, &b, avow_bytes_str(bare[1]));
+    assert_int_equal(avow_pool_item(pool, 0)->kind, AVOW_ITEM_TCB_INFO);
+    assert_int_equal(avow_pool_item(pool, 1)->kind, AVOW_ITEM_QE_IDENTITY);
+    assert_int_equal(b.runtime_data.len, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -253,6 +357,10 @@ int main(void)
         cmocka_unit_test(a_bundle_is_taken_as_it_is),
         cmocka_unit_test(tdx_files_become_a_bundle),
         cmocka_unit_test(malformed_evidence_is_evidence),
+        cmocka_unit_test(what_proves_nothing_is_passed_over),
+        cmocka_unit_test(what_is_around_a_file_is_taken_off),
+        cmocka_unit_test(pcrs_come_as_text_or_bincode),
+        cmocka_unit_test(unsigned_documents_go_to_the_verifier),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -95,12 +95,45 @@ static void what_cannot_be_read_gets_nothing(void **state)
     assert_int_equal(tdx.n_certs, 0);
 }
 
+/* For a verification: an unreadable document is kept, for the verifier to refuse, and gives way to
+ * any that can be read. */
+static void broken_documents_are_the_last_resort(void **state)
+{
+    static const char broken[] = "{\"tcbInfo\":{},\"signature\":\"\"}";
+    avow_auto(avow_cleanup_pool) struct avow_pool *p = NULL;
+    avow_auto(avow_bundle_done) struct avow_bundle b = { .tee = AVOW_TEE_TDX };
+    size_t n = 0, n_info = 0;
+    avow_autofree uint8_t *quote = test_vector("tdx", "cdai-v4-azure-90c06f", "quote.bin", &n);
+    avow_autofree uint8_t *info =
+        test_vector("tdx", "cdai-v4-azure-90c06f", "tcb_info.json", &n_info);
+    struct avow_error err = { 0 };
+
+    (void)state;
+    if (!test_vectors())
+        skip();
+    assert_int_equal(avow_pool_new(&p, NULL), 0);
+    assert_true(avow_pool_put(p, AVOW_ITEM_TCB_INFO, avow_bytes_str(broken), NULL) < 0);
+    avow_pool_keep_broken(p);
+    assert_int_equal(avow_pool_put(p, AVOW_ITEM_TCB_INFO, avow_bytes_str(broken), &err), 0);
+    assert_int_equal(err.code, 0);
+    assert_true(avow_pool_item(p, 0)->broken);
+    assert_true(avow_pool_put(p, AVOW_ITEM_CERT, avow_bytes_str("no"), NULL) < 0);
+    test_put(&b, AVOW_PART_EVIDENCE, quote, n);
+    assert_int_equal(avow_pool_complete(p, 0, &b, NULL), 0);
+    assert_true(avow_bytes_equal(b.tcb_info, avow_bytes_str(broken)));
+    b.tcb_info = AVOW_BYTES(NULL, 0);
+    assert_int_equal(avow_pool_put(p, AVOW_ITEM_TCB_INFO, AVOW_BYTES(info, n_info), NULL), 0);
+    assert_int_equal(avow_pool_complete(p, 0, &b, NULL), 0); /* expired, but readable */
+    assert_true(avow_bytes_equal(b.tcb_info, AVOW_BYTES(info, n_info)));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(items_are_read),
         cmocka_unit_test(a_report_gets_its_own_leaf),
         cmocka_unit_test(what_cannot_be_read_gets_nothing),
+        cmocka_unit_test(broken_documents_are_the_last_resort),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
