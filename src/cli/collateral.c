@@ -1,6 +1,7 @@
 /* avow collateral: the store of endorsements and collateral that evidence is judged with. */
 #include "cli/collateral.h"
 
+#include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <time.h>
@@ -58,25 +59,57 @@ int avow_cli_store(const char *path, enum avow_store_mode mode, struct avow_stor
     return avow_store_open(own, mode, out, err);
 }
 
+/* "Z", "+02:00" or "-0130", after a fraction of a second that does not count; -1 if it is none. */
+static int parse_zone(const char *text, long *offset)
+{
+    unsigned h = 0, m = 0;
+    int n = 0;
+
+    *offset = 0;
+    if (*text == '.' && strspn(text + 1, "0123456789"))
+        text += 1 + strspn(text + 1, "0123456789");
+    if (strcmp(text, "Z") == 0 || strcmp(text, "z") == 0)
+        return 0;
+    if ((*text != '+' && *text != '-') ||
+        (sscanf(text + 1, "%2u:%2u%n", &h, &m, &n) != 2 &&
+         sscanf(text + 1, "%2u%2u%n", &h, &m, &n) != 2) ||
+        text[1 + n] || h > 23 || m > 59)
+        return -1;
+    *offset = (*text == '-' ? -1 : 1) * (long)(h * 3600 + m * 60);
+    return 0;
+}
+
+/* Seconds of @tm in UTC; -1 for a day that no month has. */
+static int from_tm(struct tm tm, int64_t *out)
+{
+    int day = tm.tm_mday;
+
+    *out = timegm(&tm);
+    return tm.tm_mday == day ? 0 : -1;
+}
+
 int avow_parse_time(const char *text, int64_t *out)
 {
     struct tm tm = { 0 };
-    const char *end = NULL;
     char *num_end = NULL;
-    long long v = strtoll(text, &num_end, 10);
+    const char *end = NULL;
+    long offset = 0;
 
-    if (*text && !*num_end) {
-        *out = v;
-        return 0;
+    if (*text && strspn(text, "0123456789") == strlen(text)) {
+        errno = 0;
+        *out = strtoll(text, &num_end, 10);
+        return errno ? -AVOW_E_FORMAT : 0;
     }
-    end = strptime(text, "%Y-%m-%dT%H:%M:%SZ", &tm);
-    if (!end || *end) {
-        tm = (struct tm){ 0 };
-        end = strptime(text, "%Y-%m-%d", &tm);
+    end = strptime(text, "%Y-%m-%d", &tm);
+    if (end && (*end == 'T' || *end == 't' || *end == ' ')) {
+        end = strptime(end + 1, "%H:%M:%S", &tm);
+        if (!end || parse_zone(end, &offset) < 0)
+            return -AVOW_E_FORMAT;
+        end += strlen(end);
     }
-    if (!end || *end)
+    if (!end || *end || from_tm(tm, out) < 0)
         return -AVOW_E_FORMAT;
-    *out = timegm(&tm);
+    *out -= offset;
     return 0;
 }
 

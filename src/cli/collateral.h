@@ -22,7 +22,8 @@ AVOW_MUST_USE int avow_cli_store(const char *path, enum avow_store_mode mode,
 AVOW_MUST_USE int avow_cli_fetch_setup(const struct avow_vendor_options *o, struct avow_store *s,
                                        struct avow_fetch *out, struct avow_error *err);
 
-/* "2026-01-31T12:00:00Z", a date, or unix seconds. -AVOW_E_FORMAT. */
+/* "2026-01-31T12:00:00Z" and what RFC 3339 allows besides ("2026-01-31 13:00:00.5+01:00"), a date
+ * (midnight, UTC), or unix seconds. -AVOW_E_FORMAT. */
 AVOW_MUST_USE int avow_parse_time(const char *text, int64_t *out);
 /* "2026-01-31 12:00" in UTC. */
 void avow_time_text(int64_t t, char out[32]);

@@ -392,6 +392,18 @@ static int run_many(struct avow_cli *cli, struct avow_verify_setup *s, const str
     return avow_verify_batch(cli, s, (const char *const *)p.list, p.n, n_jobs);
 }
 
+/* A script that could not get the result must not take the status for it. */
+static int written(const struct avow_cli *cli, int exit)
+{
+    struct avow_error err = { 0 };
+
+    if (fflush(stdout) == 0 && !ferror(stdout))
+        return exit;
+    (void)AVOW_FAIL(&err, SYSTEM, "standard output: the result could not be written");
+    avow_print_error(cli, &err);
+    return AVOW_EXIT_USAGE;
+}
+
 static int run(struct avow_cli *cli, const struct avow_args *args)
 {
     avow_auto(avow_cleanup_setup) struct avow_verify_setup *s = calloc(1, sizeof *s);
@@ -403,7 +415,7 @@ static int run(struct avow_cli *cli, const struct avow_args *args)
         avow_print_error(cli, &err);
         return AVOW_EXIT_USAGE;
     }
-    return is_batch(args) ? run_many(cli, s, args) : run_one(cli, s, args);
+    return written(cli, is_batch(args) ? run_many(cli, s, args) : run_one(cli, s, args));
 }
 
 const struct avow_command avow_cmd_verify = {

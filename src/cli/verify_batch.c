@@ -12,6 +12,7 @@
 #include "cli/bar.h"
 #include "cli/files.h"
 #include "cli/verify.h"
+#include "codec/text.h"
 
 #define WINDOW 256u                   /* results that may wait for an earlier one */
 #define RESULT_MAX (4u << 20)         /* bytes of one result's text */
@@ -64,16 +65,29 @@ static void put_line(const struct batch *b, const char *path, const struct avow_
     avow_buf_put_str(out, "\n");
 }
 
+/* @text as JSON, "?" for what is not printable ASCII if it is not UTF-8 (names of files need not
+ * be). */
+static json_t *text_json(const char *text)
+{
+    json_t *j = json_string(text);
+    avow_autofree char *copy = j ? NULL : strdup(text);
+
+    if (!copy)
+        return j;
+    avow_printable(copy);
+    return json_string(copy);
+}
+
 static void put_json(const struct batch *b, const char *path, const struct avow_verify_item *item,
                      int exit, const struct avow_error *err, struct avow_buf *out)
 {
     avow_autojson json_t *j =
-        err->code ? json_pack("{s:s, s:s, s:s, s:s}", "type", "avow/verify/2", "verdict", "refused",
-                              "error", avow_err_name(err->code), "text", err->text)
+        err->code ? json_pack("{s:s, s:s, s:s, s:o}", "type", "avow/verify/2", "verdict", "refused",
+                              "error", avow_err_name(err->code), "text", text_json(err->text))
                   : avow_verify_json(b->setup, item);
     avow_autofree char *text = NULL;
 
-    if (j && json_object_set_new(j, "file", json_string(path)) == 0 &&
+    if (j && json_object_set_new(j, "file", text_json(path)) == 0 &&
         json_object_set_new(j, "exit", json_integer(exit)) == 0)
         text = json_dumps(j, JSON_COMPACT | JSON_SORT_KEYS);
     avow_buf_put_str(out, text ? text : "{\"error\":\"nomem\"}");

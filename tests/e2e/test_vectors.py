@@ -315,6 +315,21 @@ class Command(Judged):
             self.assertTrue(done.stderr.startswith("avow: "), done.stderr)
             self.assertEqual(done.stdout, "")
 
+    def test_output_that_cannot_be_written(self):
+        with open("/dev/full", "w") as full:
+            for more in ((), ("--json",)):
+                done = subprocess.run([AVOW, "verify", self.report, "--with", self.leaf, *more], stdout=full, stderr=subprocess.PIPE,
+                                      text=True, timeout=60, stdin=subprocess.DEVNULL)
+                self.assertEqual(done.returncode, 2)
+                self.assertIn("could not be written", done.stderr)
+
+    def test_a_name_that_is_no_utf8(self):
+        folder = os.path.join(self.dir, "odd")
+        os.mkdir(folder)
+        shutil.copy(self.report, os.path.join(os.fsencode(folder), b"na\xffme"))
+        row = json.loads(self.run_it(folder, "--with", self.leaf, "--json", "--offline").stdout)
+        self.assertEqual((row["verdict"], row["file"]), ("accepted", folder + "/na?me"))
+
     def test_policy(self):
         policy = os.path.join(self.dir, "p.yaml")
         measurement = meta(self.folder)["measurement"]

@@ -1,6 +1,7 @@
 #include "../test.h"
 
 #include "cli/cli.h"
+#include "cli/collateral.h"
 #include "cli/show.h"
 
 static void test_exit_codes(void **state)
@@ -57,12 +58,47 @@ static void test_sizes(void **state)
     assert_string_equal(text, "16777216.0 TiB");
 }
 
+static void test_times(void **state)
+{
+    static const char *const good[] = { "1760000000", "2025-10-09T08:53:20Z",
+                                        "2025-10-09t08:53:20z", "2025-10-09 10:53:20+02:00",
+                                        "2025-10-09T07:23:20.125-0130" };
+    static const char *const bad[] = { "",
+                                       "now",
+                                       "-5",
+                                       "1e9",
+                                       "99999999999999999999",
+                                       "2025-13-01",
+                                       "2025-02-30",
+                                       "2025-10-09T",
+                                       "2025-10-09T08:53Z",
+                                       "2025-10-09T08:53:20",
+                                       "2025-10-09T08:53:20.Z",
+                                       "2025-10-09T08:53:20+24:00",
+                                       "2025-10-09T08:53:20+02:00x",
+                                       "2025-10-09x" };
+    int64_t t = 0;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof good[0]; i++) {
+        if (avow_parse_time(good[i], &t) < 0)
+            fail_msg("not read: %s", good[i]);
+        assert_int_equal(t, 1760000000);
+    }
+    assert_int_equal(avow_parse_time("2024-02-29", &t), 0);
+    assert_int_equal(t, 1709164800);
+    for (size_t i = 0; i < sizeof bad / sizeof bad[0]; i++)
+        if (avow_parse_time(bad[i], &t) == 0)
+            fail_msg("read: %s", bad[i]);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_exit_codes),
         cmocka_unit_test(test_words),
         cmocka_unit_test(test_sizes),
+        cmocka_unit_test(test_times),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
