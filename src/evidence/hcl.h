@@ -30,8 +30,12 @@ enum avow_hcl_hash { AVOW_HCL_SHA256 = 1, AVOW_HCL_SHA384 = 2, AVOW_HCL_SHA512 =
 #define AVOW_TDREPORT_LEN 1024u
 #define AVOW_TDREPORT_OFF_REPORTDATA 0x80u /* 64 */
 #define AVOW_TDREPORT_OFF_TDINFO 0x200u    /* attributes 8, XFAM 8, then as in a quote's body */
-#define AVOW_TDREPORT_OFF_MRTD 0x210u      /* 48 */
-#define AVOW_TDREPORT_OFF_RTMR0 0x2D0u     /* 4 x 48 */
+#define AVOW_TDREPORT_OFF_XFAM 0x208u
+#define AVOW_TDREPORT_OFF_MRTD 0x210u       /* 48 */
+#define AVOW_TDREPORT_OFF_MRCONFIGID 0x240u /* 48 */
+#define AVOW_TDREPORT_OFF_MROWNER 0x270u    /* 48 */
+#define AVOW_TDREPORT_OFF_MROWNERCONFIG 0x2A0u
+#define AVOW_TDREPORT_OFF_RTMR0 0x2D0u /* 4 x 48 */
 
 /* Views into the bytes that were parsed. */
 struct avow_hcl {

@@ -116,17 +116,31 @@ int avow_runtime_bind(struct avow_bytes data, uint32_t hash, struct avow_claims 
  */
 static void check_tdreport(const struct avow_azure *a, struct avow_claims *c)
 {
-    struct avow_bytes r = a->hcl.report;
-    bool data = avow_bytes_equal(avow_bytes_sub(r, AVOW_TDREPORT_OFF_REPORTDATA, 64),
-                                 AVOW_BYTES_OF(c->report_data));
-    bool mrtd = avow_bytes_equal(avow_bytes_sub(r, AVOW_TDREPORT_OFF_MRTD, 48),
-                                 AVOW_BYTES_OF(c->measurement));
-    bool rtmr = avow_bytes_equal(avow_bytes_sub(r, AVOW_TDREPORT_OFF_RTMR0, sizeof c->tdx.rtmr),
-                                 AVOW_BYTES(c->tdx.rtmr, sizeof c->tdx.rtmr));
+    const struct {
+        size_t off, len;
+        const void *quoted;
+        const char *name;
+    } fields[] = {
+        { AVOW_TDREPORT_OFF_REPORTDATA, sizeof c->report_data, c->report_data, "REPORTDATA" },
+        { AVOW_TDREPORT_OFF_TDINFO, sizeof c->tdx.td_attributes, c->tdx.td_attributes,
+          "ATTRIBUTES" },
+        { AVOW_TDREPORT_OFF_XFAM, sizeof c->tdx.xfam, c->tdx.xfam, "XFAM" },
+        { AVOW_TDREPORT_OFF_MRTD, sizeof c->measurement, c->measurement, "MRTD" },
+        { AVOW_TDREPORT_OFF_MRCONFIGID, sizeof c->tdx.mrconfigid, c->tdx.mrconfigid, "MRCONFIGID" },
+        { AVOW_TDREPORT_OFF_MROWNER, sizeof c->tdx.mrowner, c->tdx.mrowner, "MROWNER" },
+        { AVOW_TDREPORT_OFF_MROWNERCONFIG, sizeof c->tdx.mrownerconfig, c->tdx.mrownerconfig,
+          "MROWNERCONFIG" },
+        { AVOW_TDREPORT_OFF_RTMR0, sizeof c->tdx.rtmr, c->tdx.rtmr, "RTMR0 to 3" },
+    };
+    const char *differs = NULL;
 
-    (void)avow_claims_check(
-        c, "hcl", data && mrtd && rtmr, "TDREPORT and quote: REPORTDATA %s, MRTD %s, RTMRs %s",
-        data ? "equal" : "differs", mrtd ? "equal" : "differs", rtmr ? "equal" : "differ");
+    for (size_t i = 0; i < sizeof fields / sizeof fields[0] && !differs; i++)
+        if (!avow_bytes_equal(avow_bytes_sub(a->hcl.report, fields[i].off, fields[i].len),
+                              AVOW_BYTES(fields[i].quoted, fields[i].len)))
+            differs = fields[i].name;
+    (void)avow_claims_check(c, "hcl", !differs, "the HCL report's TDREPORT and the quote: %s %s",
+                            differs ? differs : "REPORTDATA and what TDINFO says of the TD",
+                            differs ? "differs" : "are equal");
 }
 
 static enum avow_said said(int v)

@@ -49,7 +49,12 @@ static inline void azure_tdreport(const struct avow_bundle *b, uint8_t out[1184]
     memset(out, 0, 1184);
     out[0] = 0x81;
     memcpy(out + AVOW_TDREPORT_OFF_REPORTDATA, q.body.report_data, 64);
+    memcpy(out + AVOW_TDREPORT_OFF_TDINFO, q.body.td_attributes, 8);
+    memcpy(out + AVOW_TDREPORT_OFF_XFAM, q.body.xfam, 8);
     memcpy(out + AVOW_TDREPORT_OFF_MRTD, q.body.mrtd, 48);
+    memcpy(out + AVOW_TDREPORT_OFF_MRCONFIGID, q.body.mrconfigid, 48);
+    memcpy(out + AVOW_TDREPORT_OFF_MROWNER, q.body.mrowner, 48);
+    memcpy(out + AVOW_TDREPORT_OFF_MROWNERCONFIG, q.body.mrownerconfig, 48);
     for (int i = 0; i < 4; i++)
         memcpy(out + AVOW_TDREPORT_OFF_RTMR0 + 48 * i, q.body.rtmr[i], 48);
 }

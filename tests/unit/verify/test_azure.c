@@ -209,7 +209,8 @@ static void a_td_on_azure(void **state)
     TD_CASE("", (void)0);
     TD_CASE("signature", bytes(m.b.evidence)[0x30 + 0x88] ^= 1); /* MRTD in the quote */
     TD_CASE("hcl", bytes(m.b.hcl)[0x20 + AVOW_TDREPORT_OFF_REPORTDATA] ^= 1);
-    TD_CASE("hcl", bytes(m.b.hcl)[0x20 + AVOW_TDREPORT_OFF_TDINFO + 16] ^= 1); /* MRTD */
+    for (size_t off = 0; off < AVOW_TDREPORT_OFF_RTMR0 + 192 - AVOW_TDREPORT_OFF_TDINFO; off += 4)
+        TD_CASE("hcl", bytes(m.b.hcl)[0x20 + AVOW_TDREPORT_OFF_TDINFO + off] ^= 1);
     TD_CASE("runtime-data", bytes(m.b.hcl)[0x4D4 + 40] ^= 1);
     TD_CASE("tpm-signature", bytes(m.b.tpm_quote)[50] ^= 1);
     TD_CASE("pcrs", swap_pcrs(&m.b, 0, 1));
