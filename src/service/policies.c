@@ -67,8 +67,8 @@ static struct avow_bytes trimmed(struct avow_bytes v)
     return v;
 }
 
-int avow_service_policy_read(struct avow_bytes given, struct avow_service_policy **out,
-                             struct avow_error *err)
+static int read_policy(struct avow_bytes given, bool standard, struct avow_service_policy **out,
+                       struct avow_error *err)
 {
     avow_auto(avow_cleanup_service_policy) struct avow_service_policy *p = calloc(1, sizeof *p);
     const bool bare = given.len >= 7 && strncmp((const char *)given.data, "version", 7) == 0;
@@ -76,6 +76,7 @@ int avow_service_policy_read(struct avow_bytes given, struct avow_service_policy
     if (!p)
         return AVOW_FAIL(err, NOMEM, "out of memory");
     p->refs = 1;
+    p->standard = standard;
     p->text = AVOW_BUF(AVOW_MAA_POLICY_MAX);
     p->jws = AVOW_BUF(AVOW_MAA_POLICY_JWS_MAX);
     if (bare) {
@@ -91,11 +92,15 @@ int avow_service_policy_read(struct avow_bytes given, struct avow_service_policy
     return 0;
 }
 
+int avow_service_policy_read(struct avow_bytes given, struct avow_service_policy **out,
+                             struct avow_error *err)
+{
+    return read_policy(given, false, out, err);
+}
+
 static int read_default(struct avow_service_policy **out, struct avow_error *err)
 {
-    AVOW_TRY(avow_service_policy_read(avow_bytes_str(AVOW_POLICY_DEFAULT), out, err));
-    (*out)->standard = true;
-    return 0;
+    return read_policy(avow_bytes_str(AVOW_POLICY_DEFAULT), true, out, err);
 }
 
 /* ---- who signed ---- */
