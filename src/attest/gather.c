@@ -8,6 +8,7 @@
 #include "codec/text.h"
 #include "crypto/x509.h"
 #include "evidence/certtable.h"
+#include "evidence/eventlog.h"
 #include "evidence/snp.h"
 #include "evidence/tdx.h"
 
@@ -15,7 +16,6 @@
 #define HCL_OFF_REPORT 0x20u       /* SNP report, or a TDREPORT */
 #define HCL_OFF_REPORT_TYPE 0x4C8u /* u32: 2 is SNP, 4 is TDX */
 #define HCL_TYPE_SNP 2u
-#define SPEC_ID_AT 0x20u /* in the first event of a TCG2 log */
 #define PCRS_LEN (AVOW_BUNDLE_PCRS * AVOW_BUNDLE_PCR_LEN)
 
 static const char pem_mark[] = "-----BEGIN ";
@@ -24,7 +24,6 @@ static const char pem_crl[] = "-----BEGIN X509 CRL-----";
 static const char pem_crl_end[] = "-----END X509 CRL-----";
 static const char pem_public[] = "-----BEGIN PUBLIC KEY-----";
 static const uint8_t gzip_magic[] = { 0x1F, 0x8B };
-static const char spec_id[] = "Spec ID Event03";
 
 struct gather {
     struct avow_pool *pool;
@@ -297,7 +296,8 @@ static int put_inner(void *ctx, enum avow_envelope_part part, struct avow_bytes 
     case AVOW_INNER_PCRS:
         return put_pcrs(g, v, err);
     case AVOW_INNER_EVENT_LOG:
-        return put_once(g, AVOW_PART_EVENT_LOG, g->b->event_log, v, "event log", err);
+        return put_once(g, AVOW_PART_EVENT_LOG, g->b->event_log, avow_eventlog_trim(v), "event log",
+                        err);
     }
     return AVOW_FAIL(err, INVAL, "no part of an envelope");
 }
@@ -397,8 +397,7 @@ static int put_binary(struct gather *g, struct avow_bytes f, struct avow_error *
         return put_inner(g, AVOW_INNER_TPM_QUOTE, f, err);
     if (starts(f, tpmt_signature, sizeof tpmt_signature) && f.len < 1024)
         return put_inner(g, AVOW_INNER_TPM_SIGNATURE, f, err);
-    if (avow_bytes_equal(avow_bytes_sub(f, SPEC_ID_AT, sizeof spec_id),
-                         AVOW_BYTES(spec_id, sizeof spec_id)))
+    if (avow_eventlog_likely(f))
         return put_inner(g, AVOW_INNER_EVENT_LOG, f, err);
     if (starts(f, "CCEL", 4) && f.len == 56)
         return 0; /* the ACPI table that says where the log lies */

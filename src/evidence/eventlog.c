@@ -125,3 +125,17 @@ int avow_eventlog_next(struct avow_eventlog *l, struct avow_event *out, struct a
     *out = e;
     return 1;
 }
+
+struct avow_bytes avow_eventlog_trim(struct avow_bytes in)
+{
+    struct avow_eventlog l;
+    struct avow_event e;
+    int rc = avow_eventlog_open(in, &l, NULL);
+
+    if (rc < 0)
+        return in;
+    do
+        rc = avow_eventlog_next(&l, &e, NULL);
+    while (rc == 1);
+    return rc < 0 ? in : avow_bytes_sub(in, 0, l.total - l.rest.rest.len);
+}

@@ -8,7 +8,8 @@
 
 #include "base/bytes.h"
 
-#define AVOW_EVENTLOG_MAX (1u << 20) /* bytes, with padding */
+#define AVOW_EVENTLOG_MAX \
+    (4u << 20) /* bytes, with padding: firmware keeps areas of 1 MiB and more */
 #define AVOW_EVENTLOG_EVENTS_MAX 16384u
 #define AVOW_EVENTLOG_ALGORITHMS_MAX 8u
 #define AVOW_EVENTLOG_EVENT_MAX (512u << 10) /* bytes of one event's data */
@@ -48,5 +49,7 @@ AVOW_MUST_USE int avow_eventlog_open(struct avow_bytes in, struct avow_eventlog 
  * Negative as above. */
 AVOW_MUST_USE int avow_eventlog_next(struct avow_eventlog *l, struct avow_event *out,
                                      struct avow_error *err);
+/* @in without the padding that follows its last event; as it is if it cannot be read to its end. */
+struct avow_bytes avow_eventlog_trim(struct avow_bytes in);
 
 #endif

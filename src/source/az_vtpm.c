@@ -131,7 +131,7 @@ static int put_event_log(const struct az *z, struct avow_bundle *out, struct avo
     if (!z->event_log || guest_read_file(z->event_log, &log, NULL) < 0 ||
         !avow_eventlog_likely(avow_buf_view(&log)))
         return 0;
-    return avow_bundle_put(out, AVOW_PART_EVENT_LOG, avow_buf_view(&log), err);
+    return avow_bundle_put(out, AVOW_PART_EVENT_LOG, avow_eventlog_trim(avow_buf_view(&log)), err);
 }
 
 static int collect(void *self, const uint8_t report_data[64], struct avow_bundle *out,

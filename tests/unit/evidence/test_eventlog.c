@@ -64,11 +64,34 @@ static void cuts_and_lies(void **state)
     assert_int_equal(count(avow_bytes_str("x"), &n), -AVOW_E_FORMAT);
 }
 
+/* CCEL areas are 64 KiB to 1 MiB and more, filled up with FF or zeros. */
+static void padding_is_cut_off(void **state)
+{
+    (void)state;
+    for (int fill = 0; fill <= 0xFF; fill += 0xFF) {
+        avow_auto(avow_buf_done) struct avow_buf b = AVOW_BUF(AVOW_EVENTLOG_MAX);
+        size_t end = 0;
+
+        log_begin(&b, AVOW_ALG_SHA384, 48);
+        log_event(&b, 1, 1, AVOW_ALG_SHA384, 48, 0, "data");
+        end = b.len;
+        assert_int_equal(avow_eventlog_trim(avow_buf_view(&b)).len, end);
+        while (b.len < 1u << 20)
+            avow_buf_put_u8(&b, (uint8_t)fill);
+        assert_int_equal(avow_eventlog_trim(avow_buf_view(&b)).len, end);
+        b.data[b.len - 1] =
+            7; /* no padding: the log is damaged, which is for the verifier to say */
+        assert_int_equal(avow_eventlog_trim(avow_buf_view(&b)).len, b.len);
+    }
+    assert_int_equal(avow_eventlog_trim(avow_bytes_str("x")).len, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(logs_are_read_to_their_padding),
         cmocka_unit_test(cuts_and_lies),
+        cmocka_unit_test(padding_is_cut_off),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
