@@ -161,7 +161,7 @@ static int read_item(struct avow_item *it, struct avow_error *err)
 /* Whether what @rc says of @it is for the verifier to say, instead of the reader of files. */
 static bool keeps(const struct avow_pool *p, const struct avow_item *it, int rc)
 {
-    return rc < 0 && rc != -AVOW_E_NOMEM && p->keep_broken &&
+    return rc < 0 && rc != -AVOW_E_NOMEM && p->keep_broken && it->data.len <= AVOW_DOCUMENT_MAX &&
            (it->kind == AVOW_ITEM_TCB_INFO || it->kind == AVOW_ITEM_QE_IDENTITY);
 }
 

@@ -1,6 +1,7 @@
 #include "attest/pool.h"
 
 #include "../snp_vectors.h"
+#include "collateral/document.h"
 #include "evidence/snp.h"
 
 static void put_file(struct avow_pool *p, enum avow_item_kind kind, const char *dir,
@@ -99,6 +100,7 @@ static void what_cannot_be_read_gets_nothing(void **state)
  * any that can be read. */
 static void broken_documents_are_the_last_resort(void **state)
 {
+    static const uint8_t large[AVOW_DOCUMENT_MAX + 1];
     static const char broken[] = "{\"tcbInfo\":{},\"signature\":\"\"}";
     avow_auto(avow_cleanup_pool) struct avow_pool *p = NULL;
     avow_auto(avow_bundle_done) struct avow_bundle b = { .tee = AVOW_TEE_TDX };
@@ -118,6 +120,8 @@ static void broken_documents_are_the_last_resort(void **state)
     assert_int_equal(err.code, 0);
     assert_true(avow_pool_item(p, 0)->broken);
     assert_true(avow_pool_put(p, AVOW_ITEM_CERT, avow_bytes_str("no"), NULL) < 0);
+    assert_int_equal(avow_pool_put(p, AVOW_ITEM_TCB_INFO, AVOW_BYTES_OF(large), NULL),
+                     -AVOW_E_LIMIT);
     test_put(&b, AVOW_PART_EVIDENCE, quote, n);
     assert_int_equal(avow_pool_complete(p, 0, &b, NULL), 0);
     assert_true(avow_bytes_equal(b.tcb_info, avow_bytes_str(broken)));
