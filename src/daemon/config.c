@@ -12,7 +12,6 @@
 #include "codec/yaml.h"
 #include "serve/address.h"
 #include "serve/file.h"
-#include "source/source.h"
 #include "store/store.h"
 
 #define FILE_MAX (1u << 20)
@@ -33,29 +32,13 @@ static const struct avow_schema rate = { .type = AVOW_YAML_INT, .min = 1, .max =
 static const struct avow_schema jobs = { .type = AVOW_YAML_INT, .min = 1, .max = 1000 };
 static const struct avow_schema bytes = { .type = AVOW_YAML_SIZE, .min = 1, .max = INT64_MAX };
 
-static const struct avow_schema level = { .type = AVOW_YAML_INT, .max = 3 };
-static const struct avow_schema yes_or_no = { .type = AVOW_YAML_BOOL };
-
-static const struct avow_schema_key tee_keys[] = {
-    { "kind", &text, true },
-    { "dir", &text, false },
-    { "privilege-level", &level, false },
-    { "qgs", &text, false },
-    { "tcti", &text, false },
-    { "imds", &text, false },
-    { "fresh", &yes_or_no, false },
-    { "event-log", &yes_or_no, false },
-    { 0 },
-};
-static const struct avow_schema device = { .type = AVOW_YAML_MAP, .keys = tee_keys };
-
 static const struct avow_schema_key keys[] = {
     { "name", &node_name, true },
     { "listen", &address, false },
     { "listen-nodes", &address, false },
     { "listen-metrics", &address, false },
     { "state-dir", &text, false },
-    { "tee", &device, true },
+    { "tee", &avow_source_schema, true },
     { "authorized-clients", &text, false },
     { "policy", &text, false },
     { "simulated-roots", &text, false },
@@ -83,11 +66,7 @@ void avow_config_done(struct avow_config *cfg)
     free(cfg->state_dir);
     free(cfg->collateral);
     avow_verifier_settings_done(&cfg->verifier);
-    free(cfg->tee_kind);
-    free(cfg->tee_dir);
-    free(cfg->tee_qgs);
-    free(cfg->tee_tcti);
-    free(cfg->tee_imds);
+    avow_source_settings_done(&cfg->tee);
     free(cfg->authorized_clients);
     free(cfg->policy);
     free(cfg->simulated_roots);
@@ -104,24 +83,6 @@ static int take_text(const json_t *j, const char *key, const char *otherwise, ch
     AVOW_TRY(avow_json_opt_str(j, key, &v, err));
     *out = v ? strdup(v) : NULL;
     return v && !*out ? AVOW_FAIL(err, NOMEM, "out of memory") : 0;
-}
-
-static int take_tee(const json_t *j, struct avow_config *cfg, struct avow_error *err)
-{
-    json_t *t = NULL;
-    int64_t privilege_level = -1;
-
-    AVOW_TRY(avow_json_get_obj(j, "tee", &t, err));
-    AVOW_TRY(take_text(t, "kind", NULL, &cfg->tee_kind, err));
-    AVOW_TRY(take_text(t, "dir", NULL, &cfg->tee_dir, err));
-    AVOW_TRY(take_text(t, "qgs", NULL, &cfg->tee_qgs, err));
-    AVOW_TRY(take_text(t, "tcti", NULL, &cfg->tee_tcti, err));
-    AVOW_TRY(take_text(t, "imds", NULL, &cfg->tee_imds, err));
-    AVOW_TRY(avow_json_opt_bool(t, "fresh", &cfg->tee_fresh, err));
-    AVOW_TRY(avow_json_opt_bool(t, "event-log", &cfg->tee_event_log, err));
-    AVOW_TRY(avow_json_opt_int(t, "privilege-level", 0, 3, &privilege_level, err));
-    cfg->tee_privilege_level = (int)privilege_level;
-    return 0;
 }
 
 static int take_texts(const json_t *j, struct avow_config *cfg, struct avow_error *err)
@@ -222,37 +183,6 @@ static int look_for_programs(struct avow_config *cfg, struct avow_error *err)
     return look_beside(&cfg->preload, "preload", preloads, err);
 }
 
-/* The kind is one, and has what it needs and nothing that is of no use to it. */
-static int check_tee(const struct avow_yaml *y, const struct avow_config *cfg,
-                     struct avow_error *err)
-{
-    static const struct {
-        const char *key, *kinds; /* each kind between blanks */
-    } of_use[] = {
-        { "dir", " sim-snp sim-tdx " },    { "privilege-level", " auto configfs-tsm sev-guest " },
-        { "qgs", " auto tdx-qgs " },       { "tcti", " auto az-vtpm " },
-        { "imds", " auto az-vtpm " },      { "fresh", " auto az-vtpm " },
-        { "event-log", " auto az-vtpm " },
-    };
-    const json_t *tee = json_object_get(avow_yaml_value(y), "tee");
-    char kind[64];
-
-    if (!avow_source_kind_ok(cfg->tee_kind))
-        return avow_yaml_fail(y, json_object_get(tee, "kind"), AVOW_E_FORMAT, err,
-                              "tee: \"%.40s\" is no kind of device (" AVOW_SOURCE_KINDS ")",
-                              cfg->tee_kind);
-    if (strncmp(cfg->tee_kind, "sim-", 4) == 0 && !cfg->tee_dir)
-        return avow_yaml_fail(y, tee, AVOW_E_MISSING, err,
-                              "tee: a simulated device needs its \"dir\"");
-    snprintf(kind, sizeof kind, " %.40s ", cfg->tee_kind);
-    for (size_t i = 0; i < sizeof of_use / sizeof *of_use; i++)
-        if (json_object_get(tee, of_use[i].key) && !strstr(of_use[i].kinds, kind))
-            return avow_yaml_fail(y, json_object_get(tee, of_use[i].key), AVOW_E_FORMAT, err,
-                                  "tee: \"%s\" is of no use to %s, but to:%s", of_use[i].key,
-                                  cfg->tee_kind, of_use[i].kinds);
-    return 0;
-}
-
 static int check(const struct avow_yaml *y, const struct avow_config *cfg, struct avow_error *err)
 {
     const json_t *j = avow_yaml_value(y);
@@ -264,8 +194,7 @@ static int check(const struct avow_yaml *y, const struct avow_config *cfg, struc
         return avow_yaml_fail(y, json_object_get(j, "name"), AVOW_E_FORMAT, err,
                               "name: \"%s\" must be of a-z, 0-9 and '-' inside", cfg->name);
     AVOW_TRY(avow_address_parse(cfg->listen, &addr, &len, host, err));
-    AVOW_TRY(avow_address_parse(cfg->listen_nodes, &addr, &len, host, err));
-    return check_tee(y, cfg, err);
+    return avow_address_parse(cfg->listen_nodes, &addr, &len, host, err);
 }
 
 int avow_config_load(const char *path, struct avow_config *out, struct avow_error *err)
@@ -274,7 +203,8 @@ int avow_config_load(const char *path, struct avow_config *out, struct avow_erro
     avow_auto(avow_config_done) struct avow_config cfg = { 0 };
 
     AVOW_TRY(avow_yaml_load_file(path, &schema, &y, err));
-    AVOW_TRY(take_tee(avow_yaml_value(y), &cfg, err));
+    AVOW_TRY(
+        avow_source_settings_read(y, json_object_get(avow_yaml_value(y), "tee"), &cfg.tee, err));
     AVOW_TRY(take_texts(avow_yaml_value(y), &cfg, err));
     AVOW_TRY(take_numbers(avow_yaml_value(y), &cfg, err));
     AVOW_TRY(take_user(avow_yaml_value(y), &cfg, err));

@@ -12,6 +12,7 @@
 #include "group/roster.h"
 #include "policy/policy.h"
 #include "serve/clients.h"
+#include "source/settings.h"
 #include "verifier/settings.h"
 #include "verify/anchors.h"
 
@@ -31,10 +32,7 @@ struct avow_config {
     char *listen_nodes;
     char *listen_metrics; /* NULL: no plain /metrics */
     char *state_dir;
-    char *tee_kind;
-    char *tee_dir, *tee_qgs, *tee_tcti, *tee_imds;
-    int tee_privilege_level; /* -1: none was said */
-    bool tee_fresh, tee_event_log;
+    struct avow_source_settings tee;
     char *authorized_clients;
     char *policy;                           /* the operator's minimum, or NULL */
     char *simulated_roots;                  /* PEM, or NULL */

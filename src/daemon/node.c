@@ -172,20 +172,12 @@ static int endorse(void *ctx, struct avow_bundle *b, struct avow_error *err)
 static int make_identity(struct avow_node *n, struct avow_error *err)
 {
     const struct avow_config *cfg = n->cfg;
-    const struct avow_source_options tee = { .dir = cfg->tee_dir,
-                                             .has_privilege_level = cfg->tee_privilege_level >= 0,
-                                             .privilege_level = (unsigned)cfg->tee_privilege_level,
-                                             .qgs = cfg->tee_qgs,
-                                             .tcti = cfg->tee_tcti,
-                                             .imds = cfg->tee_imds,
-                                             .fresh = cfg->tee_fresh,
-                                             .event_log = cfg->tee_event_log };
 
     AVOW_TRY(avow_clients_load(cfg->authorized_clients, &n->clients, err));
     AVOW_TRY(avow_config_anchors(cfg->simulated_roots, &n->anchors, err));
     AVOW_TRY(avow_config_policy(cfg->policy, &n->minimum, err));
     AVOW_TRY(avow_leaf_new(cfg->name, &n->leaf, err));
-    AVOW_TRY(avow_source_open_with(cfg->tee_kind, &tee, &n->identity.source, err));
+    AVOW_TRY(avow_source_settings_open(&cfg->tee, &n->identity.source, err));
     AVOW_TRY(avow_verifier_new(&cfg->verifier, -1, &n->verifier, err));
     if (cfg->collateral) {
         AVOW_TRY(avow_store_open(cfg->collateral, AVOW_STORE_READ, &n->collateral, err));

@@ -5,7 +5,6 @@
 #include "serve/file.h"
 #include "service/state.h"
 #include "service/verifier_internal.h"
-#include "source/source.h"
 
 /* A generation in the making: a value for the worker and back. */
 struct making {
@@ -32,22 +31,16 @@ static int endorse(void *ctx, struct avow_bundle *b, struct avow_error *err)
 }
 
 /* Evidence over the statement that names the keys; nothing if no source is configured. */
-static int attest(const struct avow_settings *s, const struct basis *basis,
+static int attest(const struct avow_source_settings *device, const struct basis *basis,
                   struct avow_generation *g, struct avow_error *err)
 {
-    const struct avow_source_options o = { .dir = s->tee_dir,
-                                           .has_privilege_level = s->tee_privilege_level >= 0,
-                                           .privilege_level = (unsigned)s->tee_privilege_level,
-                                           .qgs = s->tee_qgs,
-                                           .tcti = s->tee_tcti,
-                                           .fresh = s->tee_fresh };
     avow_auto(avow_cleanup_source) struct avow_source *source = NULL;
     avow_auto(avow_buf_done) struct avow_buf statement = AVOW_BUF(AVOW_STATEMENT_MAX);
     avow_auto(avow_buf_done) struct avow_buf bundle = AVOW_BUF(AVOW_BUNDLE_MAX);
 
-    if (!s->tee_kind)
+    if (!device->kind)
         return 0;
-    AVOW_TRY(avow_source_open_with(s->tee_kind, &o, &source, err));
+    AVOW_TRY(avow_source_settings_open(device, &source, err));
     if (basis->store)
         avow_source_endorse(source, endorse, basis->store);
     AVOW_TRY(avow_generation_statement(g, &statement, err));

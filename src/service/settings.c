@@ -6,7 +6,6 @@
 #include "codec/yaml.h"
 #include "serve/address.h"
 #include "serve/file.h"
-#include "source/source.h"
 #include "store/store.h"
 
 #define ROOTS_MAX (1u << 20)
@@ -35,26 +34,12 @@ static const struct avow_schema threads = { .type = AVOW_YAML_INT, .min = 1, .ma
 static const struct avow_schema bytes = { .type = AVOW_YAML_SIZE,
                                           .min = 1 << 20,
                                           .max = INT64_MAX };
-static const struct avow_schema level = { .type = AVOW_YAML_INT, .max = 3 };
-static const struct avow_schema yes_or_no = { .type = AVOW_YAML_BOOL };
-
 static const struct avow_schema_key tls_keys[] = {
     { "certificate", &text, true },
     { "key", &text, true },
     { 0 },
 };
 static const struct avow_schema tls = { .type = AVOW_YAML_MAP, .keys = tls_keys };
-
-static const struct avow_schema_key tee_keys[] = {
-    { "kind", &text, true },
-    { "dir", &text, false },
-    { "privilege-level", &level, false },
-    { "qgs", &text, false },
-    { "tcti", &text, false },
-    { "fresh", &yes_or_no, false },
-    { 0 },
-};
-static const struct avow_schema device = { .type = AVOW_YAML_MAP, .keys = tee_keys };
 
 static const struct avow_schema_key keys[] = {
     { "listen", &address, false },
@@ -66,7 +51,7 @@ static const struct avow_schema_key keys[] = {
     { "administrators", &text, false },
     { "policy-signers", &text, false },
     { "paravisors", &text, false },
-    { "tee", &device, false },
+    { "tee", &avow_source_schema, false },
     { "token-life", &token_life, false },
     { "key-life", &key_life, false },
     { "nonce-life", &nonce_life, false },
@@ -83,11 +68,11 @@ void avow_settings_done(struct avow_settings *s)
 {
     char *const texts[] = { s->listen,     s->state,         s->issuer,          s->tls_cert,
                             s->tls_key,    s->collateral,    s->simulated_roots, s->administrators,
-                            s->tee_kind,   s->tee_dir,       s->tee_qgs,         s->tee_tcti,
                             s->paravisors, s->policy_signers };
 
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
         free(texts[i]);
+    avow_source_settings_done(&s->tee);
     memset(s, 0, sizeof *s);
 }
 
@@ -127,24 +112,6 @@ static int take_texts(const json_t *j, struct avow_settings *s, struct avow_erro
         AVOW_TRY(take_text(files, "certificate", NULL, &s->tls_cert, err));
         AVOW_TRY(take_text(files, "key", NULL, &s->tls_key, err));
     }
-    return 0;
-}
-
-static int take_tee(const json_t *j, struct avow_settings *s, struct avow_error *err)
-{
-    const json_t *t = json_object_get(j, "tee");
-    int64_t privilege_level = -1;
-
-    s->tee_privilege_level = -1;
-    if (!t)
-        return 0;
-    AVOW_TRY(take_text(t, "kind", NULL, &s->tee_kind, err));
-    AVOW_TRY(take_text(t, "dir", NULL, &s->tee_dir, err));
-    AVOW_TRY(take_text(t, "qgs", NULL, &s->tee_qgs, err));
-    AVOW_TRY(take_text(t, "tcti", NULL, &s->tee_tcti, err));
-    AVOW_TRY(avow_json_opt_bool(t, "fresh", &s->tee_fresh, err));
-    AVOW_TRY(avow_json_opt_int(t, "privilege-level", 0, 3, &privilege_level, err));
-    s->tee_privilege_level = (int)privilege_level;
     return 0;
 }
 
@@ -211,21 +178,12 @@ static int check_issuer(const struct avow_yaml *y, const struct avow_settings *s
 
 static int check(const struct avow_yaml *y, const struct avow_settings *s, struct avow_error *err)
 {
-    const json_t *tee = json_object_get(avow_yaml_value(y), "tee");
     struct sockaddr_storage addr;
     socklen_t len = 0;
     char host[256];
 
     AVOW_TRY(check_issuer(y, s, err));
-    AVOW_TRY(avow_address_parse(s->listen, &addr, &len, host, err));
-    if (s->tee_kind && !avow_source_kind_ok(s->tee_kind))
-        return avow_yaml_fail(y, json_object_get(tee, "kind"), AVOW_E_FORMAT, err,
-                              "tee: \"%.40s\" is no kind of device (" AVOW_SOURCE_KINDS ")",
-                              s->tee_kind);
-    if (s->tee_kind && strncmp(s->tee_kind, "sim-", 4) == 0 && !s->tee_dir)
-        return avow_yaml_fail(y, tee, AVOW_E_MISSING, err,
-                              "tee: a simulated device needs its \"dir\"");
-    return 0;
+    return avow_address_parse(s->listen, &addr, &len, host, err);
 }
 
 int avow_settings_load(const char *path, struct avow_settings *out, struct avow_error *err)
@@ -238,30 +196,11 @@ int avow_settings_load(const char *path, struct avow_settings *out, struct avow_
     else
         AVOW_TRY(avow_yaml_load(avow_bytes_str("{}"), "defaults", &schema, &y, err));
     AVOW_TRY(take_texts(avow_yaml_value(y), &s, err));
-    AVOW_TRY(take_tee(avow_yaml_value(y), &s, err));
+    AVOW_TRY(avow_source_settings_read(y, json_object_get(avow_yaml_value(y), "tee"), &s.tee, err));
     AVOW_TRY(take_numbers(avow_yaml_value(y), &s, err));
     AVOW_TRY(check(y, &s, err));
     *out = s;
     memset(&s, 0, sizeof s);
-    return 0;
-}
-
-int avow_settings_device(const struct avow_settings *s, struct avow_settings *out,
-                         struct avow_error *err)
-{
-    const struct {
-        const char *from;
-        char **to;
-    } texts[] = { { s->tee_kind, &out->tee_kind },
-                  { s->tee_dir, &out->tee_dir },
-                  { s->tee_qgs, &out->tee_qgs },
-                  { s->tee_tcti, &out->tee_tcti } };
-
-    out->tee_privilege_level = s->tee_privilege_level;
-    out->tee_fresh = s->tee_fresh;
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++)
-        if (texts[i].from)
-            AVOW_TRY(avow_settings_set(texts[i].to, texts[i].from, err));
     return 0;
 }
 

@@ -10,6 +10,7 @@
 
 #include "serve/clients.h"
 #include "service/paravisors.h"
+#include "source/settings.h"
 #include "verify/anchors.h"
 
 #define AVOW_SETTINGS_LISTEN "127.0.0.1:7443"
@@ -33,10 +34,7 @@ struct avow_settings {
     char *administrators; /* file of fingerprints; NULL: nobody may see or set policies */
     char *policy_signers; /* file of fingerprints; NULL: policies need no signature */
     char *paravisors;     /* file of reference values; NULL: no paravisor is known */
-    char *tee_kind;       /* NULL: the signing key is not attested */
-    char *tee_dir, *tee_qgs, *tee_tcti;
-    int tee_privilege_level; /* -1: none was said */
-    bool tee_fresh;
+    struct avow_source_settings tee; /* without a kind the signing key is not attested */
     int64_t token_life_s, key_life_s, nonce_life_s;
     uint32_t rate;
     uint32_t connections, connections_per_client;
@@ -50,9 +48,6 @@ AVOW_MUST_USE int avow_settings_load(const char *path, struct avow_settings *out
 void avow_settings_done(struct avow_settings *s);
 /* Replace a text by a copy of @value. */
 AVOW_MUST_USE int avow_settings_set(char **text, const char *value, struct avow_error *err);
-/* Into @out, zeroed: what @s says of the device, and nothing else. */
-AVOW_MUST_USE int avow_settings_device(const struct avow_settings *s, struct avow_settings *out,
-                                       struct avow_error *err);
 /* @name inside the state folder: free() it. */
 AVOW_MUST_USE int avow_settings_path(const struct avow_settings *s, const char *name, char **out,
                                      struct avow_error *err);

@@ -196,7 +196,7 @@ static int make_parts(struct avow_verifier *v, struct avow_error *err)
     v->tick = event_new(v->base, -1, EV_PERSIST, on_tick, v);
     if (!v->metrics || !v->admins || !v->tick || event_add(v->tick, &minute) != 0)
         return AVOW_FAIL(err, NOMEM, "out of memory");
-    AVOW_TRY(avow_settings_device(s, &v->device, err));
+    AVOW_TRY(avow_source_settings_copy(&s->tee, &v->device, err));
     AVOW_TRY(avow_settings_administrators(s, v->admins, err));
     AVOW_TRY(open_basis(s, &v->basis, err));
     AVOW_TRY(avow_throttle_new(s->rate, &v->throttle, err));
@@ -260,7 +260,7 @@ void avow_verifier_free(struct avow_verifier *v)
     basis_unref(v->basis);
     json_decref(v->jwks);
     avow_kits_done(&v->kits);
-    avow_settings_done(&v->device);
+    avow_source_settings_done(&v->device);
     free(v->admins);
     free(v->signers);
     free(v->issuer);

@@ -27,7 +27,7 @@ struct basis {
 
 struct avow_verifier {
     const struct avow_settings *settings;
-    struct avow_settings device; /* what it was started with; workers read it */
+    struct avow_source_settings device; /* what it was started with; workers read it */
     struct event_base *base;
     char *issuer, *address, *tls_cert, *tls_key;
     struct avow_audit *audit;

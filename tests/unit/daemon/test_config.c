@@ -44,7 +44,7 @@ static void defaults_and_values(void **state)
     assert_string_equal(c.listen_nodes, AVOW_CONFIG_LISTEN_NODES);
     assert_string_equal(c.state_dir, AVOW_CONFIG_STATE_DIR);
     assert_string_equal(c.authorized_clients, AVOW_CONFIG_CLIENTS);
-    assert_string_equal(c.tee_kind, "sim-snp");
+    assert_string_equal(c.tee.kind, "sim-snp");
     assert_null(c.policy);
     assert_null(c.listen_metrics);
     assert_int_equal(c.attestation_period_ms, AVOW_CONFIG_PERIOD_MS);
@@ -68,41 +68,6 @@ static void defaults_and_values(void **state)
     assert_int_equal(c.jobs_max, 2);
     assert_int_equal(c.files_max, 1 << 20);
     assert_string_equal(c.shell, "/bin/sh");
-}
-
-static void devices(void **state)
-{
-    avow_auto(avow_config_done) struct avow_config c = { 0 };
-    struct avow_error err = { 0 };
-
-    (void)state;
-    if (avow_config_load(write_file("a.yaml", "name: a\ntee: {kind: configfs-tsm}" TAIL), &c, &err))
-        fail_msg("%s", err.text);
-    assert_string_equal(c.tee_kind, "configfs-tsm");
-    assert_int_equal(c.tee_privilege_level, -1);
-    assert_null(c.tee_qgs);
-    assert_null(c.tee_tcti);
-    assert_null(c.tee_imds);
-    assert_false(c.tee_fresh);
-    assert_false(c.tee_event_log);
-    avow_config_done(&c);
-    if (avow_config_load(
-            write_file("b.yaml",
-                       "name: a\ntee: {kind: auto, privilege-level: 0, qgs: "
-                       "\"unix:/q\", tcti: \"device:/t\", imds: \"http://i\", fresh: true, "
-                       "event-log: true}" TAIL),
-            &c, &err))
-        fail_msg("%s", err.text);
-    assert_int_equal(c.tee_privilege_level, 0);
-    assert_string_equal(c.tee_qgs, "unix:/q");
-    assert_string_equal(c.tee_tcti, "device:/t");
-    assert_string_equal(c.tee_imds, "http://i");
-    assert_true(c.tee_fresh);
-    assert_true(c.tee_event_log);
-    avow_config_done(&c);
-    if (avow_config_load(write_file("c.yaml", "name: a\ntee: {kind: tdx-qgs}" TAIL), &c, &err))
-        fail_msg("%s", err.text);
-    assert_string_equal(c.tee_kind, "tdx-qgs");
 }
 
 /* The example that is installed holds every key there is, as a comment at least, and is right. */
@@ -271,7 +236,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(defaults_and_values),
-        cmocka_unit_test(devices),
         cmocka_unit_test(example_is_right),
         cmocka_unit_test(mistakes_are_named),
         cmocka_unit_test(addresses),

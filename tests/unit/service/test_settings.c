@@ -104,31 +104,16 @@ static void values(void **state)
     assert_int_equal(s.rate, 7);
     assert_int_equal(s.audit_max, 1 << 30);
     assert_string_equal(s.tls_key, "b");
+    assert_null(s.tee.kind);
     assert_int_equal(avow_settings_administrators(&s, admins, NULL), 0);
     assert_int_equal(admins->n, 0);
     free(admins);
 }
 
-static void the_device(void **state)
-{
-    avow_auto(avow_settings_done) struct avow_settings s = { 0 };
-    avow_auto(avow_settings_done) struct avow_settings device = { 0 };
-
-    (void)state;
-    assert_int_equal(load("tee: {kind: sim-snp, dir: /x, privilege-level: 2}\n", &s, NULL), 0);
-    assert_int_equal(avow_settings_device(&s, &device, NULL), 0);
-    assert_string_equal(device.tee_kind, "sim-snp");
-    assert_string_equal(device.tee_dir, "/x");
-    assert_ptr_not_equal(device.tee_dir, s.tee_dir);
-    assert_int_equal(device.tee_privilege_level, 2);
-    assert_null(device.listen);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = { cmocka_unit_test(defaults), cmocka_unit_test(the_example),
-                                        cmocka_unit_test(mistakes), cmocka_unit_test(values),
-                                        cmocka_unit_test(the_device) };
+                                        cmocka_unit_test(mistakes), cmocka_unit_test(values) };
 
     return cmocka_run_group_tests_name("settings", tests, set_up, tear_down);
 }
