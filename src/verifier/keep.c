@@ -201,7 +201,7 @@ bool keep_jti(struct keep *k, const char *jti, const uint8_t digest[32])
     while (i < n && k->jtis[i].name != name)
         i++;
     if (i < n) {
-        good = memcmp(k->jtis[i].digest, digest, 32) == 0;
+        good = avow_bytes_equal(AVOW_BYTES_OF(k->jtis[i].digest), AVOW_BYTES(digest, 32));
     } else {
         struct jti *place = &k->jtis[k->n_jtis++ % KEEP_JTIS_MAX];
 

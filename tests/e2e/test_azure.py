@@ -396,7 +396,7 @@ class Files(Fixture):
         for i in range(20):
             self.put(f"many/{i:02}.json", json.dumps(self.bundle_of(self.cluster.nodes[i % 2])).encode())
         self.front.wait_for = 8  # the bound: all of them at once, and no more
-        done = self.verify(0, folder, texts=("20 judged: 20 accepted", "21 requests, 20 tokens"))
+        done = self.verify(0, folder, "--jobs", "20", texts=("20 judged: 20 accepted", "21 requests, 20 tokens"))
         self.assertEqual((len(self.front.asked), self.front.most), (20, 8))
         self.front.most = self.front.wait_for = 0
         self.front.replies[:] = [error(400, "PolicyEvaluationError")]
