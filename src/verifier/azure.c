@@ -1,21 +1,15 @@
 #include "verifier/azure.h"
 
 #include <pthread.h>
-#include <stdio.h>
 #include <time.h>
 
-#include "codec/text.h"
 #include "crypto/hash.h"
 #include "maa/request.h"
 #include "maa/token.h"
-#include "net/retry.h"
+#include "verifier/endpoint.h"
 #include "verifier/keep.h"
 #include "verifier/keyring.h"
-#include "verifier/refusal.h"
 #include "verifier/unbound.h"
-
-#define URL_MAX_BYTES (AVOW_VERIFIER_URL_MAX + 128)
-#define REPLY_MAX (256u << 10)
 
 /* The last look at an issuer's keys that failed. */
 struct failure {
@@ -25,17 +19,12 @@ struct failure {
 
 struct avow_azure {
     struct avow_verifier_settings s;
-    int stop_fd;
-    struct keep *keep; /* keys of issuers, tokens */
-    pthread_mutex_t lock;
-    pthread_cond_t room;
-    unsigned under_way;       /* of lock */
-    bool old_api[2];          /* of lock; SNP, TDX: the service knows only an older version */
-    pthread_mutex_t fetching; /* one looks at keys at a time */
+    struct endpoint endpoint;                             /* borrows from ->s */
+    struct keep *keep;                                    /* keys of issuers, tokens */
+    pthread_mutex_t fetching;                             /* one looks at keys at a time */
     struct failure failures[AVOW_ISSUERS_MAX];            /* of fetching */
     void (*on_token)(void *ctx, struct avow_bytes token); /* or NULL */
     void *on_token_ctx;
-    struct tally tally;
 };
 
 /* ---- life ---- */
@@ -47,12 +36,13 @@ int avow_azure_new(const struct avow_verifier_settings *s, int stop_fd, struct a
 
     if (!a)
         return AVOW_FAIL(err, NOMEM, "out of memory");
-    (void)pthread_mutex_init(&a->lock, NULL);
     (void)pthread_mutex_init(&a->fetching, NULL);
-    (void)pthread_cond_init(&a->room, NULL);
-    tally_init(&a->tally);
-    a->stop_fd = stop_fd;
+    endpoint_init(&a->endpoint);
+    a->endpoint.stop_fd = stop_fd;
+    a->endpoint.parallel = AVOW_AZURE_PARALLEL;
     AVOW_TRY(avow_verifier_settings_copy(s, &a->s, err));
+    a->endpoint.url = a->s.url;
+    a->endpoint.ca = a->s.ca;
     AVOW_TRY(keep_new(AVOW_AZURE_TOKENS_MAX, &a->keep, err));
     *out = avow_steal(&a);
     return 0;
@@ -62,10 +52,8 @@ void avow_azure_free(struct avow_azure *a)
 {
     keep_free(a->keep);
     avow_verifier_settings_done(&a->s);
-    tally_done(&a->tally);
-    (void)pthread_cond_destroy(&a->room);
+    endpoint_done(&a->endpoint);
     (void)pthread_mutex_destroy(&a->fetching);
-    (void)pthread_mutex_destroy(&a->lock);
     free(a);
 }
 
@@ -83,160 +71,10 @@ const char *avow_azure_url(const struct avow_azure *a)
 
 void avow_azure_stats(struct avow_azure *a, struct avow_azure_stats *out)
 {
-    tally_read(&a->tally, out);
-}
-
-static void enter(struct avow_azure *a)
-{
-    (void)pthread_mutex_lock(&a->lock);
-    while (a->under_way >= AVOW_AZURE_PARALLEL) /* each of those has a deadline */
-        (void)pthread_cond_wait(&a->room, &a->lock);
-    a->under_way++;
-    (void)pthread_mutex_unlock(&a->lock);
-}
-
-static void leave(struct avow_azure *a)
-{
-    (void)pthread_mutex_lock(&a->lock);
-    a->under_way--;
-    (void)pthread_cond_signal(&a->room);
-    (void)pthread_mutex_unlock(&a->lock);
+    tally_read(&a->endpoint.tally, out);
 }
 
 /* ---- asking ---- */
-
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
-/* One request with its tries. */
-struct sending {
-    struct tally *tally;
-    uint64_t began;
-};
-
-static int try_begins(void *ctx, struct avow_error *err)
-{
-    struct sending *s = ctx;
-
-    (void)err;
-    s->began = now_ns();
-    return 0;
-}
-
-static void try_ended(void *ctx, int rc, const struct avow_http_reply *r)
-{
-    const struct sending *s = ctx;
-
-    tally_try(s->tally, rc, r, now_ns() - s->began);
-}
-
-static int send_request(struct avow_azure *a, const char *url, struct avow_bytes body,
-                        struct avow_http_reply *reply, struct avow_error *err)
-{
-    static const char *const headers[] = { "Content-Type: application/json",
-                                           "Accept: application/json", NULL };
-    const struct avow_http_request rq = {
-        .url = url,
-        .headers = body.data ? headers : headers + 1,
-        .body = body,
-        .ca_file = a->s.ca,
-        .body_max = REPLY_MAX,
-        .stop_fd = a->stop_fd,
-    };
-    struct sending sending = { .tally = &a->tally };
-    struct avow_retry retry = { .backoff = AVOW_BACKOFF_DEFAULT,
-                                .deadline_ms = AVOW_AZURE_DEADLINE_MS,
-                                .before = try_begins,
-                                .tried = try_ended,
-                                .ctx = &sending };
-
-    retry.backoff.tries = AVOW_AZURE_TRIES;
-    return avow_http_retry(&rq, &retry, reply, err);
-}
-
-/* A reply that is no token. 0: the service refused, and @v says so. */
-static int refused(struct avow_azure *a, const struct avow_http_reply *r, struct avow_verdict *v,
-                   struct avow_error *err)
-{
-    char code[REFUSAL_CODE_MAX + 1], message[REFUSAL_MESSAGE_MAX + 1];
-    const char *means = NULL;
-
-    refusal_read(r, code, message);
-    if (r->status == 429 || avow_http_transient(r->status))
-        return AVOW_FAIL(err, BUSY, "%s: HTTP %ld %s", a->s.url, r->status, code);
-    if (r->status < 400 || r->status >= 500 || !*code)
-        return AVOW_FAIL(err, PROTOCOL, "%s: HTTP %ld where a token was expected", a->s.url,
-                         r->status);
-    means = refusal_explain(code);
-    tally_count(&a->tally, &a->tally.s.denied);
-    avow_verdict_add(v, "service", false, "%s says %s%s%s%s%s%s", a->s.url, code,
-                     *message ? ": " : "", message, *means ? " (" : "", means, *means ? ")" : "");
-    return 0;
-}
-
-static int post(struct avow_azure *a, enum avow_maa_type type, bool old, struct avow_bytes body,
-                struct avow_http_reply *reply, struct avow_error *err)
-{
-    const char *api = !old                        ? AVOW_AZURE_API
-                      : type == AVOW_MAA_SEVSNPVM ? AVOW_AZURE_API_SNP_BEFORE
-                                                  : AVOW_AZURE_API_TDX_BEFORE;
-    char url[URL_MAX_BYTES];
-
-    (void)snprintf(url, sizeof url, "%s/attest/%s?api-version=%s", a->s.url,
-                   avow_maa_type_path(type), api);
-    return send_request(a, url, body, reply, err);
-}
-
-/* The version that the documentation names first; what a service does not know is tried once. */
-static int ask(struct avow_azure *a, enum avow_maa_type type, struct avow_bytes body,
-               struct avow_http_reply *reply, struct avow_error *err)
-{
-    bool *old = &a->old_api[type == AVOW_MAA_TDXVM];
-    bool is_old = false;
-
-    (void)pthread_mutex_lock(&a->lock);
-    is_old = *old;
-    (void)pthread_mutex_unlock(&a->lock);
-    AVOW_TRY(post(a, type, is_old, body, reply, err));
-    if (is_old || !refusal_is_version(reply))
-        return 0;
-    avow_http_reply_done(reply);
-    AVOW_TRY(post(a, type, true, body, reply, err));
-    if (reply->status == 200) {
-        (void)pthread_mutex_lock(&a->lock);
-        *old = true;
-        (void)pthread_mutex_unlock(&a->lock);
-    }
-    return 0;
-}
-
-static int read_token(const struct avow_azure *a, const struct avow_http_reply *r,
-                      struct avow_buf *token, struct avow_error *err)
-{
-    avow_autojson json_t *doc = NULL;
-    const char *text = NULL;
-
-    if (avow_json_parse(avow_buf_view(&r->body), &doc, NULL) == 0)
-        text = json_string_value(json_object_get(doc, "token"));
-    if (!text || !*text)
-        return AVOW_FAIL(err, PROTOCOL, "%s: the answer holds no token", a->s.url);
-    return avow_buf_put_str(token, text) < 0 ? avow_buf_ok(token, err) : 0;
-}
-
-/* What came of @body: a token, or the service's refusal in @v. */
-static int ask_for_token(struct avow_azure *a, enum avow_maa_type type, struct avow_bytes body,
-                         struct avow_buf *token, struct avow_verdict *v, struct avow_error *err)
-{
-    avow_auto(avow_http_reply_done) struct avow_http_reply reply = { 0 };
-
-    AVOW_TRY(ask(a, type, body, &reply, err));
-    return reply.status == 200 ? read_token(a, &reply, token, err) : refused(a, &reply, v, err);
-}
 
 /* A token for @b, with @runtime as its data. Empty, and 0: the service refused, and @v says why. */
 static int get_token(struct avow_azure *a, const struct avow_bundle *b, struct avow_bytes runtime,
@@ -245,44 +83,18 @@ static int get_token(struct avow_azure *a, const struct avow_bundle *b, struct a
 {
     avow_auto(avow_buf_done) struct avow_buf body = AVOW_BUF(AVOW_MAA_REQUEST_MAX);
     enum avow_maa_type type = AVOW_MAA_NONE;
-    uint64_t began = 0;
-    int rc = avow_maa_request_build(b, runtime, json, NULL, &type, &body, err);
 
-    AVOW_TRY(rc);
-    enter(a);
-    began = now_ns();
-    rc = ask_for_token(a, type, avow_buf_view(&body), token, v, err);
-    leave(a);
-    tally_token(&a->tally, rc == 0 && token->len, now_ns() - began);
-    if (rc < 0)
-        tally_failed(&a->tally, rc);
-    return rc;
+    AVOW_TRY(avow_maa_request_build(b, runtime, json, NULL, &type, &body, err));
+    return endpoint_token(&a->endpoint, type, avow_buf_view(&body), token, v, err);
 }
-
-/* ---- keys ---- */
 
 /* The keys of @issuer, which is one of those that are pinned. */
-static int ask_for_keys(struct avow_azure *a, const char *issuer, int64_t now,
-                        struct avow_error *err)
-{
-    avow_auto(avow_http_reply_done) struct avow_http_reply reply = { 0 };
-    char url[URL_MAX_BYTES];
-
-    (void)snprintf(url, sizeof url, "%s/certs", issuer);
-    AVOW_TRY(send_request(a, url, AVOW_BYTES(NULL, 0), &reply, err));
-    if (reply.status != 200)
-        return AVOW_FAIL(err, PROTOCOL, "%s: HTTP %ld where keys were expected", url, reply.status);
-    return keep_keys_put(a->keep, issuer, avow_buf_view(&reply.body), now, err);
-}
-
 static int fetch_keys(struct avow_azure *a, const char *issuer, int64_t now, struct avow_error *err)
 {
-    int rc = ask_for_keys(a, issuer, now, err);
+    avow_auto(avow_buf_done) struct avow_buf keys = AVOW_BUF(KEEP_KEYS_MAX);
 
-    tally_count(&a->tally, &a->tally.s.key_fetches);
-    if (rc < 0)
-        tally_failed(&a->tally, rc);
-    return rc;
+    AVOW_TRY(endpoint_keys(&a->endpoint, issuer, &keys, err));
+    return keep_keys_put(a->keep, issuer, avow_buf_view(&keys), now, err);
 }
 
 /* ---- judging ---- */
@@ -324,20 +136,18 @@ static int appraise(struct asking *q, struct avow_bytes token, struct avow_error
     return avow_maa_token_appraise(&want, &q->info, &q->claims, &q->verdict, err);
 }
 
-/* An unknown key: its issuer may have a new one. Asked for again now and then, not by every token
- * that names one. */
-static bool want_keys(const struct asking *q, int64_t now)
-{
-    size_t i = q->info.issuer;
-
-    return q->info.want_keys && i < q->a->s.n_issuers &&
-           (!q->keyring.fetched[i] || now - q->keyring.fetched[i] >= AVOW_AZURE_REFETCH_S);
-}
-
 static int appraise_anew(struct asking *q, struct avow_bytes token, struct avow_error *err)
 {
     AVOW_TRY(keyring_read(q->a->keep, &q->a->s, &q->keyring, err));
     return appraise(q, token, err);
+}
+
+static uint64_t now_ns(void)
+{
+    struct timespec t;
+
+    (void)clock_gettime(CLOCK_MONOTONIC, &t);
+    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
 }
 
 /* Of all that want keys one asks; @began: when this one began to wait. Called with ->fetching. */
@@ -361,11 +171,11 @@ static int appraise_with_keys(struct asking *q, struct avow_bytes token, struct 
     int rc = 0;
 
     AVOW_TRY(appraise_anew(q, token, err));
-    if (!want_keys(q, now))
+    if (!keyring_outdated(&q->keyring, &q->info, now))
         return 0;
     (void)pthread_mutex_lock(&q->a->fetching);
     rc = appraise_anew(q, token, err);
-    if (rc == 0 && want_keys(q, now)) {
+    if (rc == 0 && keyring_outdated(&q->keyring, &q->info, now)) {
         rc = fetch_or_share(q, began, now, err);
         if (rc == 0)
             rc = appraise_anew(q, token, err);
@@ -424,7 +234,7 @@ static int judge_token(struct asking *q, struct avow_verdict *v, struct avow_err
     if (keep_token_get(q->a->keep, digest, &token)) {
         AVOW_TRY(appraise_all(q, avow_buf_view(&token), digest, err));
         if (avow_verdict_accepts(&q->verdict)) {
-            tally_count(&q->a->tally, &q->a->tally.s.reused);
+            tally_count(&q->a->endpoint.tally, &q->a->endpoint.tally.s.reused);
             return 0;
         }
         keep_token_drop(q->a->keep, digest);

@@ -11,16 +11,9 @@
 #include "verifier/settings.h"
 #include "verifier/tally.h"
 
-#define AVOW_AZURE_PARALLEL 8         /* requests under way */
-#define AVOW_AZURE_TOKENS_MAX 1024    /* kept; the oldest goes */
-#define AVOW_AZURE_DEADLINE_MS 30000u /* one token with its retries */
-#define AVOW_AZURE_TRIES 5u           /* of one request */
-#define AVOW_AZURE_REFETCH_S 60       /* between two looks at an issuer's keys for an unknown one */
-#define AVOW_AZURE_KEYS_LIFE_S 86400  /* keys are looked at anew once a day */
-#define AVOW_AZURE_SKEW_S 120         /* clocks may differ */
-#define AVOW_AZURE_API "2025-06-01"
-#define AVOW_AZURE_API_SNP_BEFORE "2022-08-01"
-#define AVOW_AZURE_API_TDX_BEFORE "2023-04-01-preview"
+#define AVOW_AZURE_PARALLEL 8      /* requests for tokens under way */
+#define AVOW_AZURE_TOKENS_MAX 1024 /* kept; the oldest goes */
+#define AVOW_AZURE_SKEW_S 120      /* clocks may differ */
 
 struct avow_azure; /* opaque, owned */
 

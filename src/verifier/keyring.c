@@ -32,3 +32,12 @@ int keyring_read(struct keep *keep, const struct avow_verifier_settings *s, stru
         AVOW_TRY(read_keys(keep, &s->issuers[i], i, k, err));
     return 0;
 }
+
+bool keyring_outdated(const struct keyring *k, const struct avow_maa_token_info *info, int64_t now)
+{
+    int64_t life = info->want_keys ? KEYRING_REFETCH_S : KEYRING_LIFE_S;
+
+    if ((!info->want_keys && !info->verified) || info->issuer >= AVOW_ISSUERS_MAX)
+        return false;
+    return !k->fetched[info->issuer] || now - k->fetched[info->issuer] >= life;
+}

@@ -34,9 +34,44 @@ static void keys_of_issuers(void **state)
     free(k);
 }
 
+static void when_keys_are_fetched(void **state)
+{
+    const struct {
+        bool want, verified;
+        size_t issuer;
+        int64_t age; /* of the keys; -1: never fetched */
+        bool fetch;
+    } rows[] = {
+        { true, false, 1, -1, true },
+        { true, false, 1, 0, false },
+        { true, false, 1, KEYRING_REFETCH_S - 1, false },
+        { true, false, 1, KEYRING_REFETCH_S, true },
+        { false, true, 1, KEYRING_REFETCH_S, false },
+        { false, true, 1, KEYRING_LIFE_S - 1, false },
+        { false, true, 1, KEYRING_LIFE_S, true },
+        { false, false, 1, KEYRING_LIFE_S, false }, /* refused before any key was looked at */
+        { true, false, AVOW_ISSUERS_MAX, -1, false },
+    };
+    const int64_t now = 1800000000;
+    struct keyring *k = calloc(1, sizeof *k);
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof rows[0]; i++) {
+        const struct avow_maa_token_info info = { .want_keys = rows[i].want,
+                                                  .verified = rows[i].verified,
+                                                  .issuer = rows[i].issuer };
+
+        k->fetched[1] = rows[i].age < 0 ? 0 : now - rows[i].age;
+        if (keyring_outdated(k, &info, now) != rows[i].fetch)
+            fail_msg("row %zu", i);
+    }
+    free(k);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(keys_of_issuers) };
+    const struct CMUnitTest tests[] = { cmocka_unit_test(keys_of_issuers),
+                                        cmocka_unit_test(when_keys_are_fetched) };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
