@@ -146,7 +146,8 @@ class Collateral(unittest.TestCase):
         times = self.vendor.times
         self.assertEqual(len(times), 4)  # two VCEKs, two CRLs that are not there
         for earlier, later in zip(times, times[1:]):
-            self.assertGreater(later - earlier, 0.9)
+            self.assertGreater(later - earlier, 0.4)  # they are sent a second apart; a busy machine may be late to take one
+        self.assertGreater(times[-1] - times[0], 2.4)
 
     def test_single_flight(self):
         self.has("/vcek/v1/Milan/", MILAN + "/vcek.der")
