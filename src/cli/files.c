@@ -4,19 +4,16 @@
 #include <errno.h>
 #include <sys/stat.h>
 
+#include "base/read.h"
+
 int avow_read_file(const char *path, struct avow_buf *out, struct avow_error *err)
 {
     avow_autofclose FILE *f =
         strcmp(path, "-") == 0 ? fdopen(dup(STDIN_FILENO), "r") : fopen(path, "re");
-    uint8_t chunk[16384];
-    size_t n = 0;
 
     if (!f)
         return AVOW_FAIL_SYS(err, "%s", path);
-    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-        if (avow_buf_put(out, chunk, n) < 0)
-            return AVOW_FAIL(err, LIMIT, "%s: more than %u bytes", path, AVOW_FILE_MAX);
-    return ferror(f) ? AVOW_FAIL_SYS(err, "%s", path) : 0;
+    return avow_read_all(f, path, out, err);
 }
 
 void avow_files_done(struct avow_files *p)

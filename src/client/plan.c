@@ -5,6 +5,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 
+#include "base/read.h"
 #include "codec/yaml.h"
 #include "crypto/hash.h"
 
@@ -348,16 +349,12 @@ int avow_roots_load(const char *path, struct avow_anchors *anchors, struct avow_
 {
     avow_auto(avow_buf_done) struct avow_buf pem = AVOW_BUF(ROOTS_MAX);
     avow_autofclose FILE *f = fopen(path, "re");
-    char chunk[4096];
-    size_t n = 0;
     int rc = 0;
 
     if (!f)
         return errno == ENOENT ? AVOW_FAIL(err, NOTFOUND, "%s: there is no such file", path)
                                : AVOW_FAIL_SYS(err, "%s", path);
-    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-        if (avow_buf_put(&pem, chunk, n) < 0)
-            return AVOW_FAIL(err, LIMIT, "%s: more than %u bytes", path, ROOTS_MAX);
+    AVOW_TRY(avow_read_all(f, path, &pem, err));
     rc = avow_anchors_add_simulated(anchors, avow_buf_view(&pem), err);
     if (rc < 0)
         (void)avow_error_prefix(err, "%s", path);

@@ -6,6 +6,8 @@
 #include <limits.h>
 #include <sys/stat.h>
 
+#include "base/read.h"
+
 #define TYPE "avow/job-record/1"
 #define SUFFIX ".json"
 #define RECORDS_MAX 100000 /* read when listing */
@@ -136,14 +138,10 @@ static int read_record(const char *path, json_t **out, struct avow_error *err)
     avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(AVOW_RECORD_MAX);
     avow_autofclose FILE *f = fopen(path, "re");
     const char *type = NULL;
-    uint8_t chunk[8192];
-    size_t n = 0;
 
     if (!f)
         return AVOW_FAIL(err, NOTFOUND, "%s: %s", path, strerrordesc_np(errno));
-    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-        if (avow_buf_put(&text, chunk, n) < 0)
-            return AVOW_FAIL(err, LIMIT, "%s: more than %u bytes", path, AVOW_RECORD_MAX);
+    AVOW_TRY(avow_read_all(f, path, &text, err));
     AVOW_TRY(avow_json_parse(avow_buf_view(&text), out, err));
     AVOW_TRY(avow_json_get_str(*out, "type", &type, err));
     return strcmp(type, TYPE) == 0 ? 0 : AVOW_FAIL(err, VERSION, "%s: type %s", path, type);

@@ -5,6 +5,8 @@
 #include <sys/stat.h>
 #include <yaml.h>
 
+#include "base/read.h"
+
 #define KEY_MAX 255 /* bytes of a mapping's key */
 
 struct mark {
@@ -604,18 +606,12 @@ int avow_yaml_load_file(const char *path, const struct avow_schema *schema, stru
 {
     avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(AVOW_YAML_MAX);
     avow_autofclose FILE *f = fopen(path, "re");
-    uint8_t chunk[8192];
-    size_t n = 0;
 
     if (!f && errno == ENOENT)
         return AVOW_FAIL(err, NOTFOUND, "%s: there is no such file", path);
     if (!f)
         return AVOW_FAIL_SYS(err, "%s", path);
-    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-        if (avow_buf_put(&text, chunk, n) < 0)
-            return AVOW_FAIL(err, LIMIT, "%s: more than %u bytes", path, AVOW_YAML_MAX);
-    if (ferror(f))
-        return AVOW_FAIL_SYS(err, "%s", path);
+    AVOW_TRY(avow_read_all(f, path, &text, err));
     return avow_yaml_load(avow_buf_view(&text), path, schema, out, err);
 }
 

@@ -7,6 +7,7 @@
 #include "evidence/runtime.h"
 #include "evidence/snp.h"
 #include "maa/fields.h"
+#include "verify/azure.h"
 
 #define TDX_PROFILE "https://aka.ms/maa-eat-profile-tdxvm"
 #define TYPE "x-ms-attestation-type"
@@ -161,24 +162,10 @@ static int read_machine(const json_t *in, struct avow_claims *c, struct avow_err
     return 0;
 }
 
-static enum avow_said said(int v)
-{
-    return v < 0 ? AVOW_SAID_NOTHING : v ? AVOW_SAID_YES : AVOW_SAID_NO;
-}
-
 static int take_azure(const struct avow_runtime *r, struct avow_claims *c, struct avow_error *err)
 {
     c->tee = c->tee == AVOW_TEE_SNP ? AVOW_TEE_AZ_SNP : AVOW_TEE_AZ_TDX;
-    c->az.present = true;
-    c->az.secure_boot = said(r->said.secure_boot);
-    c->az.tpm_enabled = said(r->said.tpm_enabled);
-    c->az.tpm_persisted = said(r->said.tpm_persisted);
-    c->az.console_enabled = said(r->said.console_enabled);
-    snprintf(c->az.vm_id, sizeof c->az.vm_id, "%s", r->vm_id);
-    c->az.has_user_data = r->has_user_data;
-    memcpy(c->az.user_data, r->user_data, sizeof c->az.user_data);
-    return avow_rsa_spki_sha256(AVOW_BYTES(r->n, r->n_len), AVOW_BYTES(r->e, r->e_len),
-                                c->az.ak_spki_sha256, err);
+    return avow_azure_take_runtime(r, c, err);
 }
 
 /* MAA checked that the digest of the bytes is in report data; here they are sorted and parsed, so

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "attest/gather.h"
+#include "base/read.h"
 #include "codec/text.h"
 #include "evidence/snp.h"
 
@@ -28,15 +29,10 @@ struct import {
 static int read_file(const char *path, struct avow_buf *out, struct avow_error *err)
 {
     avow_autofclose FILE *f = fopen(path, "re");
-    uint8_t chunk[16384];
-    size_t n = 0;
 
     if (!f)
         return AVOW_FAIL_SYS(err, "%s", path);
-    while ((n = fread(chunk, 1, sizeof chunk, f)) > 0)
-        if (avow_buf_put(out, chunk, n) < 0)
-            return AVOW_FAIL(err, LIMIT, "%s: more than %u bytes", path, AVOW_TREE_FILE_MAX);
-    return ferror(f) ? AVOW_FAIL_SYS(err, "%s", path) : 0;
+    return avow_read_all(f, path, out, err);
 }
 
 /* A bundle, or evidence with its endorsements: those are wanted, the evidence is not. */

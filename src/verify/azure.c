@@ -148,11 +148,10 @@ static enum avow_said said(int v)
     return v < 0 ? AVOW_SAID_NOTHING : v ? AVOW_SAID_YES : AVOW_SAID_NO;
 }
 
-static int take_claims(const struct avow_azure *a, const struct avow_runtime *r,
-                       struct avow_claims *c, struct avow_error *err)
+int avow_azure_take_runtime(const struct avow_runtime *r, struct avow_claims *c,
+                            struct avow_error *err)
 {
     c->az.present = true;
-    c->az.hcl_version = a->has_hcl ? a->hcl.version : 0;
     c->az.secure_boot = said(r->said.secure_boot);
     c->az.tpm_enabled = said(r->said.tpm_enabled);
     c->az.tpm_persisted = said(r->said.tpm_persisted);
@@ -275,7 +274,7 @@ int avow_azure_verify(const struct avow_bundle *b, const struct avow_azure *a,
         return 0;
     rc = avow_runtime_parse(a->claims, &r, &why);
     if (rc == 0)
-        rc = take_claims(a, &r, c, &why);
+        rc = avow_azure_take_runtime(&r, c, &why);
     if (rc == -AVOW_E_NOMEM || rc == -AVOW_E_CRYPTO)
         return AVOW_FAIL_CODE(err, rc, "%s", why.text);
     if (rc < 0) {
@@ -283,5 +282,6 @@ int avow_azure_verify(const struct avow_bundle *b, const struct avow_azure *a,
         (void)avow_claims_check(c, "runtime-data", false, "%s", why.text);
         return 0;
     }
+    c->az.hcl_version = a->has_hcl ? a->hcl.version : 0;
     return verify_quote(b, &r, c, err);
 }

@@ -34,6 +34,11 @@ bool avow_azure_read(const struct avow_bundle *b, struct avow_azure *out, struct
 AVOW_MUST_USE int avow_azure_verify(const struct avow_bundle *b, const struct avow_azure *a,
                                     struct avow_claims *c, struct avow_error *err);
 
+/* Take what the paravisor's claims @r say into @c->az, but for the version of the HCL report around
+ * them. -AVOW_E_CRYPTO, -AVOW_E_NOMEM. */
+AVOW_MUST_USE int avow_azure_take_runtime(const struct avow_runtime *r, struct avow_claims *c,
+                                          struct avow_error *err);
+
 /*
  * The digest of @data is at the start of report_data and the rest is zero: by @hash, or, if it is
  * 0, by any of SHA-256, -384 and -512. Records "runtime-data"; fills ->runtime_bound.
