@@ -48,6 +48,13 @@ int avow_demo_path(char **out, struct avow_error *err, const char *fmt, ...)
     return AVOW_FAIL(err, NOMEM, "out of memory");
 }
 
+int avow_demo_folder(const char *path, struct avow_error *err)
+{
+    if (mkdir(path, 0755) != 0 || chmod(path, 0755) != 0)
+        return AVOW_FAIL_SYS(err, "%s", path);
+    return 0;
+}
+
 int avow_demo_write(const char *path, const struct avow_buf *text, struct avow_error *err)
 {
     avow_autofclose FILE *f = fopen(path, "wxe");
@@ -124,8 +131,8 @@ static int make_dir(struct avow_demo *d, struct avow_error *err)
     char template[] = "/tmp/avow-demo-XXXXXX";
 
     if (dir_option) {
-        if (mkdir(dir_option, 0755) != 0)
-            return AVOW_FAIL_SYS(err, "--dir %s", dir_option);
+        if (avow_demo_folder(dir_option, err) < 0)
+            return avow_error_prefix(err, "--dir");
         d->made_dir = true;
         d->dir = realpath(dir_option, NULL);
         return d->dir ? 0 : AVOW_FAIL_SYS(err, "%s", dir_option);

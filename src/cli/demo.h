@@ -68,6 +68,9 @@ AVOW_MUST_USE int avow_demo_nodes(struct avow_demo *d, const char *spec, struct 
 /* A formatted path; free() it. */
 AVOW_MUST_USE int avow_demo_path(char **out, struct avow_error *err, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
+/* Make a new folder that every user may pass through, as the jobs' own must; also where the umask
+ * says otherwise. -AVOW_E_SYSTEM, errno of mkdir(2) or chmod(2). */
+AVOW_MUST_USE int avow_demo_folder(const char *path, struct avow_error *err);
 /* Write a new file of @text. */
 AVOW_MUST_USE int avow_demo_write(const char *path, const struct avow_buf *text,
                                   struct avow_error *err);

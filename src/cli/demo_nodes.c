@@ -221,8 +221,7 @@ static int make_machines(const struct avow_demo *d, struct avow_error *err)
 
         AVOW_TRY(avow_demo_path(&own, err, "%s/%s", d->dir, d->nodes[i].name));
         AVOW_TRY(avow_demo_path(&tee, err, "%s/tee", own));
-        if (mkdir(own, 0755) != 0)
-            return AVOW_FAIL_SYS(err, "%s", own);
+        AVOW_TRY(avow_demo_folder(own, err));
         AVOW_TRY(avow_sim_vm_new(vendor, tee, &vm, err));
     }
     return 0;

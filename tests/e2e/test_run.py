@@ -172,6 +172,11 @@ class Demo(unittest.TestCase):
             self.assertLess(max(abs(a - b) for a, b in zip(got, expected)), 1e-9)
             self.assertTrue(all(math.isfinite(g) for g in got))
 
+    def test_closed_umask(self):
+        self.addCleanup(os.umask, os.umask(0o077))
+        result = self.demo("--output", self.home + "/out")
+        self.assertEqual(result.rc, 0, str(result))
+
     def test_bad_usage(self):
         for args in (("--nodes", "sev=1"), ("--nodes", "sev=x,tdx=1"), ("--nodes", "sev=1000,tdx=1000")):
             result = self.demo(*args)
