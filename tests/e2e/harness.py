@@ -30,6 +30,9 @@ TRAIN = os.path.join(BUILD, "examples/hospitals/train")
 PROGRAMS = os.path.join(BUILD, "tests/e2e")
 DATA = os.path.join(SOURCE, "examples/hospitals/data")
 
+# The jobs' own user passes through the folders that tests make, whoever starts them.
+os.umask(0o022)
+
 
 def measurement(image="avow-node-1"):
     """What a simulated machine measures for an image (src/source/source.h)."""
