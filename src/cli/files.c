@@ -12,7 +12,8 @@ int avow_read_file(const char *path, struct avow_buf *out, struct avow_error *er
         strcmp(path, "-") == 0 ? fdopen(dup(STDIN_FILENO), "r") : fopen(path, "re");
 
     if (!f)
-        return AVOW_FAIL_SYS(err, "%s", path);
+        return errno == ENOENT ? AVOW_FAIL(err, NOTFOUND, "%s: there is no such file", path)
+                               : AVOW_FAIL_SYS(err, "%s", path);
     return avow_read_all(f, path, out, err);
 }
 
