@@ -114,7 +114,7 @@ _avow()
         return
     fi
     case $command in
-    "") mapfile -t COMPREPLY < <(compgen -W "$_avow_commands" -- "$cur") ;;
+    "" | help) mapfile -t COMPREPLY < <(compgen -W "$_avow_commands" -- "$cur") ;;
     attest | run) _avow_yaml "$cur" ;;
     verify) _avow_files "$cur" ;;
     collateral)

@@ -52,7 +52,7 @@ static int help(const struct avow_command *cmd)
                    "usage: avow COMMAND [OPTION...] [ARGUMENT...]\n\nCommands:");
         for (size_t i = 0; i < N_COMMANDS; i++)
             (void)printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
-        (void)puts("\nExamples:\n"
+        (void)puts("\n`avow help COMMAND` says more about a command.\n\nExamples:\n"
                    "  avow demo                 everything on this machine, with simulated VMs\n"
                    "  avow attest job.yaml      what do the nodes prove?\n"
                    "  avow run job.yaml         run a job");
@@ -60,6 +60,15 @@ static int help(const struct avow_command *cmd)
     (void)puts("\nOptions of every command:");
     print_options(globals);
     return AVOW_EXIT_OK;
+}
+
+/* `avow help run` is `avow --help run`. */
+static void take_help_word(int argc, char **argv)
+{
+    static char option[] = "--help";
+
+    if (argc > 1 && strcmp(argv[1], "help") == 0)
+        argv[1] = option;
 }
 
 static const struct avow_command *find_command(const char *name)
@@ -115,6 +124,7 @@ int main(int argc, char **argv)
     int at = 0;
 
     look_at_terminal();
+    take_help_word(argc, argv);
     cmd = split(argc, argv, &at);
     if (!cmd && at < argc)
         return unknown_command(argv[at]);

@@ -31,6 +31,9 @@ class Alone(unittest.TestCase):
             text = self.avow(command, "--help").out
             self.assertTrue(text.startswith(f"avow {command}"), text)
             self.assertEqual(text, self.avow("--help", command).out)
+            self.assertEqual(text, self.avow("help", command).out)
+        self.assertEqual(self.avow("help").out, self.avow("--help").out)
+        self.assertIn("did you mean status?", self.avow("help", "statsu", rc=2).err)
         self.assertRegex(self.avow("--version").out, r"^avow \d+\.\d+\.\d+\n$")
 
     def test_wrong_usage(self):
