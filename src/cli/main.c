@@ -1,4 +1,5 @@
 /* avow: the program of the job's owner. */
+#include <fcntl.h>
 #include <stdio.h>
 
 #include "cli/cli.h"
@@ -115,6 +116,31 @@ static const struct avow_command *split(int argc, char **argv, int *at)
     return NULL;
 }
 
+/* A descriptor that the caller closed must not become a file of ours, which prints would go into.
+ */
+static void hold_descriptors(void)
+{
+    int fd = 0;
+
+    do /* standard output is then one that cannot be written, as it was */
+        fd = open("/dev/null", O_RDONLY);
+    while (fd >= 0 && fd <= STDERR_FILENO);
+    if (fd >= 0)
+        (void)close(fd);
+}
+
+/* A script that could not get the result must not take the status for it. */
+static int written(int exit)
+{
+    struct avow_error err = { 0 };
+
+    if (exit != AVOW_EXIT_OK || (fflush(stdout) == 0 && !ferror(stdout)))
+        return exit;
+    (void)AVOW_FAIL(&err, SYSTEM, "standard output: the result could not be written");
+    avow_print_error(&cli, &err);
+    return AVOW_EXIT_USAGE;
+}
+
 int main(int argc, char **argv)
 {
     const struct avow_option *tables[3] = { globals, NULL, NULL };
@@ -123,6 +149,7 @@ int main(int argc, char **argv)
     struct avow_error err = { 0 };
     int at = 0;
 
+    hold_descriptors();
     look_at_terminal();
     take_help_word(argc, argv);
     cmd = split(argc, argv, &at);
@@ -138,12 +165,12 @@ int main(int argc, char **argv)
         return avow_usage(cmd, "%s", err.text);
     if (cli.version) {
         (void)printf("avow %s\n", AVOW_VERSION);
-        return AVOW_EXIT_OK;
+        return written(AVOW_EXIT_OK);
     }
     if (cli.help)
-        return help(cmd);
+        return written(help(cmd));
     if (!cmd)
         return avow_usage(NULL, "a command is needed");
     avow_signals_init();
-    return cmd->run(&cli, &args);
+    return written(cmd->run(&cli, &args));
 }

@@ -47,6 +47,15 @@ class Alone(unittest.TestCase):
             self.assertIn("usage: avow " + args[0], self.avow(*args, rc=2).err)
         self.assertIn("nowhere.yaml", self.avow("run", "nowhere.yaml", rc=2).err)
 
+    def test_output_that_cannot_be_written(self):
+        for args in (("identity",), ("identity", "--json"), ("status",), ("doctor", "--json"), ("--help",)):
+            for where in (">/dev/full", ">&-"):
+                done = subprocess.run(["sh", "-c", f'exec "$0" "$@" {where}', AVOW, *args], env=self.env,
+                                      capture_output=True, text=True, timeout=60)
+                self.assertEqual(done.returncode, 2, f"{args} {where}: {done.stderr}")
+                self.assertIn("standard output", done.stderr)
+        self.assertIn("there is no such file", self.avow("verify", "nowhere.bin", rc=2).err)
+
     def test_identity(self):
         path = os.path.join(self.home, "c/avow/client.pem")
         first = self.avow("identity")
