@@ -2,6 +2,7 @@
 
 #include <event2/buffer.h>
 #include <event2/event.h>
+#include <stdio.h>
 
 #include "serve/clock.h"
 
@@ -144,12 +145,17 @@ void avow_exchange_answer_with(struct avow_exchange *x, const char *name, const 
 void avow_exchange_reply(struct avow_exchange *x, int status, const char *type,
                          struct avow_bytes body)
 {
+    char length[24];
+
     if (x->deferred)
         avow_exchange_reads_as_usual(x);
     avow_exchange_answer_with(x, "Content-Type", type);
     if (!evhttp_find_header(evhttp_request_get_output_headers(x->req), "Cache-Control"))
         avow_exchange_answer_with(x, "Cache-Control", "no-store");
-    if (body.len)
+    /* also where libevent would not: for HTTP/1.0, and for HEAD, whose reply it gives a body */
+    (void)snprintf(length, sizeof length, "%zu", body.len);
+    avow_exchange_answer_with(x, "Content-Length", length);
+    if (body.len && evhttp_request_get_command(x->req) != EVHTTP_REQ_HEAD)
         evbuffer_add(evhttp_request_get_output_buffer(x->req), body.data, body.len);
     evhttp_send_reply(x->req, status, reason_phrase(status), NULL);
 }

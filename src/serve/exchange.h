@@ -52,7 +52,7 @@ const char *avow_exchange_path(const struct avow_exchange *x);
 /* A header for the reply; both are copied. */
 void avow_exchange_answer_with(struct avow_exchange *x, const char *name, const char *value);
 /* Send the reply: exactly one for each exchange that is not lost. Cache-Control: no-store, unless
- * the reply has that header. */
+ * the reply has that header. To HEAD without the body, whose length it says. */
 void avow_exchange_reply(struct avow_exchange *x, int status, const char *type,
                          struct avow_bytes body);
 /* The reply comes later; if the client goes away first, its user calls gone(@ctx). */

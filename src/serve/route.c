@@ -1,5 +1,6 @@
 #include "serve/route.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -117,4 +118,17 @@ int avow_routes_find(const struct avow_routes *r, const char *method, const char
         found = AVOW_ROUTE_OTHER_METHOD;
     }
     return found;
+}
+
+void avow_routes_allow(const struct avow_routes *r, const char *path, char out[AVOW_ROUTE_ALLOW])
+{
+    struct avow_route_params unused = { 0 };
+    size_t n = 0;
+
+    *out = '\0';
+    for (size_t i = 0; path && i < r->n && n < AVOW_ROUTE_ALLOW; i++)
+        if (avow_route_match(r->list[i].pattern, path, &unused))
+            n += (size_t)snprintf(out + n, AVOW_ROUTE_ALLOW - n, "%s%s", n ? ", " : "",
+                                  strcmp(r->list[i].method, "GET") == 0 ? "GET, HEAD"
+                                                                        : r->list[i].method);
 }

@@ -43,6 +43,7 @@ struct avow_routes {
 
 #define AVOW_ROUTE_NONE (-1)
 #define AVOW_ROUTE_OTHER_METHOD (-2)
+#define AVOW_ROUTE_ALLOW 64
 
 /* Its number, counted from 0. More than AVOW_ROUTES_MAX abort: routes are compiled in. */
 size_t avow_routes_add(struct avow_routes *r, const char *method, const char *pattern);
@@ -50,5 +51,8 @@ size_t avow_routes_add(struct avow_routes *r, const char *method, const char *pa
  * has routes for other methods alone; AVOW_ROUTE_NONE, too where @path is NULL. */
 int avow_routes_find(const struct avow_routes *r, const char *method, const char *path,
                      struct avow_route_params *out);
+/* The methods of @path, for the header Allow (RFC 9110, 10.2.1): "GET, HEAD, PUT". HEAD is where
+ * GET is. */
+void avow_routes_allow(const struct avow_routes *r, const char *path, char out[AVOW_ROUTE_ALLOW]);
 
 #endif

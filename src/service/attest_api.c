@@ -1,12 +1,14 @@
 #include <stdio.h>
 
 #include "attest/ear.h"
+#include "service/accept.h"
 #include "service/appraise.h"
 
 #define EAT_JWT "application/eat+jwt"
 
 /* MAA's (docs/protocols/verifier.md): requests of the two types mean the same in all of them. */
-static const char *const api_versions[] = { "2020-10-01",         "2022-08-01",
+static const char *const api_versions[] = { "2018-09-01-preview", "2020-08-01-preview",
+                                            "2020-10-01",         "2022-08-01",
                                             "2022-09-01-preview", "2023-04-01-preview",
                                             "2025-06-01",         "2026-03-11-preview" };
 
@@ -74,16 +76,6 @@ static bool is_json(const char *type)
            (type[n] == '\0' || type[n] == ';' || type[n] == ' ');
 }
 
-/* Whoever names EAT's media type first, or alone, gets an EAR. */
-static bool wants_ear(const struct avow_request *r)
-{
-    const char *accept = avow_request_header(r, "Accept");
-    const char *ear = accept ? strcasestr(accept, EAT_JWT) : NULL;
-    const char *json = accept ? strcasestr(accept, "application/json") : NULL;
-
-    return ear && (!json || ear < json);
-}
-
 bool verifier_check_version(struct avow_request *r)
 {
     const char *version = avow_request_query(r, "api-version");
@@ -118,7 +110,8 @@ static struct waiting *waiting_new(struct avow_verifier *v, struct avow_request 
     w->r = r;
     w->a =
         (struct appraisal){ .type = type,
-                            .ear = wants_ear(r),
+                            .ear = avow_accept_prefers(avow_request_header(r, "Accept"), EAT_JWT,
+                                                       "application/json"),
                             .body = AVOW_BUF(AVOW_MAA_REQUEST_MAX),
                             .now = verifier_now(),
                             .token_life_s = v->settings->token_life_s,

@@ -126,7 +126,8 @@ void avow_request_fail(struct avow_request *r, int status, const char *code, con
     finish_json(r, status, error_body(code, text), code, text);
 }
 
-/* Paths are compared without case: Microsoft's own clients write them either way. */
+/* Paths are compared without case, and may end with a slash: Microsoft's own clients write them
+ * either way, and its service takes them. */
 static bool lower_path(const struct avow_request *r, char out[PATH_MAX_BYTES])
 {
     const char *path = avow_exchange_path(&r->x);
@@ -136,6 +137,8 @@ static bool lower_path(const struct avow_request *r, char out[PATH_MAX_BYTES])
         return false;
     for (size_t i = 0; i <= n; i++)
         out[i] = path[i] >= 'A' && path[i] <= 'Z' ? (char)(path[i] + 32) : path[i];
+    if (n > 1 && out[n - 1] == '/')
+        out[n - 1] = '\0';
     return true;
 }
 
@@ -148,6 +151,16 @@ static int find_route(struct avow_request *r)
         method = "GET";
     return avow_routes_find(&avow_server_of(r->conn)->routes, method,
                             lower_path(r, path) ? path : NULL, &r->x.params);
+}
+
+static void refuse_method(struct avow_request *r)
+{
+    char path[PATH_MAX_BYTES];
+    char allow[AVOW_ROUTE_ALLOW];
+
+    avow_routes_allow(&avow_server_of(r->conn)->routes, lower_path(r, path) ? path : NULL, allow);
+    avow_request_answer_with(r, "Allow", allow);
+    avow_request_fail(r, 405, "MethodNotAllowed", "not with this method, but with %s", allow);
 }
 
 static void handle(struct avow_request *r)
@@ -171,7 +184,7 @@ static void dispatch(struct avow_request *r)
         avow_request_fail(r, 429, "TooManyRequests",
                           "too many requests from %s; try again in a second", r->conn->from.text);
     } else if (r->route == AVOW_ROUTE_OTHER_METHOD) {
-        avow_request_fail(r, 405, "MethodNotAllowed", "not with this method");
+        refuse_method(r);
     } else if (r->route < 0) {
         avow_request_fail(r, 404, "NotFound", "no such endpoint");
     } else if (avow_request_body(r).len > AVOW_SERVER_BODY_MAX) {

@@ -76,7 +76,25 @@ class Bare(VerifierTest):
         self.assertEqual(found["jwks_uri"], self.verifier.issuer + "/certs")
         self.assertEqual(self.verifier.call("GET", "/healthz")[2]["status"], "ok")
         self.assertTrue(self.verifier.call("GET", "/metrics")[2].endswith(b"# EOF\n"))
-        self.assertEqual(self.verifier.call("HEAD", "/healthz")[0], 200)
+
+    def raw(self, text):
+        """All that comes back until the service closes."""
+        with socket.create_connection(("127.0.0.1", self.verifier.port), timeout=30) as plain:
+            with self.verifier.context().wrap_socket(plain, server_hostname="127.0.0.1") as s:
+                s.sendall(text)
+                return b"".join(iter(lambda: s.recv(65536), b""))
+
+    def test_02_head(self):
+        """No body, or the next reply of the connection begins with it; the length is that of GET."""
+        for path, status in (("/certs", b"200"), ("/nothing", b"404"), ("/attest/SevSnpVm", b"405")):
+            got = self.raw(b"HEAD %s HTTP/1.1\r\nHost: x\r\n\r\n"
+                           b"GET /healthz HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n" % path.encode())
+            head, _, rest = got.partition(b"\r\n\r\n")
+            self.assertTrue(head.startswith(b"HTTP/1.1 " + status), got)
+            self.assertTrue(rest.startswith(b"HTTP/1.1 200 OK\r\n"), got)
+            self.assertRegex(head.lower(), rb"content-length: [1-9]")
+        head, _, body = self.raw(b"GET /certs HTTP/1.0\r\n\r\n").partition(b"\r\n\r\n")
+        self.assertIn(b"content-length: %d" % len(body), head.lower())
 
     def test_03_errors(self):
         v = self.verifier
@@ -90,6 +108,11 @@ class Bare(VerifierTest):
         for size in ((1 << 20) + 1, (1 << 20) + (70 << 10), 8 << 20):
             self.fails(v.call("POST", SNP, b"x" * size), 413, "RequestTooLarge", "more than 1048576 bytes")
             self.assertIn('code=RequestTooLarge', v.log_text())
+        for method, path, allow in (("PUT", "/certs", "GET, HEAD"), ("OPTIONS", "/nonce", "POST"), ("GET", SNP, "POST"),
+                                    ("DELETE", f"/policies/TdxVm?{VERSION}", "GET, HEAD, PUT, POST")):
+            answer = v.call(method, path, b"" if method == "PUT" else None)
+            self.fails(answer, 405, "MethodNotAllowed", allow)
+            self.assertEqual(answer[1]["Allow"], allow)
         for path in ("SevSnpVm", "TdxVm"):
             self.fails(v.call("GET", f"/policies/{path}?{VERSION}"), 401, "Unauthorized")
             self.fails(v.call("PUT", f"/policies/{path}?{VERSION}", DENY), 401, "Unauthorized")
@@ -113,11 +136,15 @@ class Bare(VerifierTest):
         # any case of the path, any of MAA's versions, padded standard base64
         report = json.loads(request)["report"]
         padded = base64.b64encode(unb64url(report)).decode()
-        for path in ("/ATTEST/sevsnpvm?api-version=2022-08-01", "/attest/sevSNPvm?api-version=2020-10-01"):
+        for path in ("/ATTEST/sevsnpvm?api-version=2022-08-01", "/attest/sevSNPvm?api-version=2020-10-01",
+                     "/attest/SevSnpVm/?api-version=2018-09-01-preview"):
             self.token(self.verifier.call("POST", path, {"report": padded, "nonce": 7}))
 
     def test_05_ear(self):
-        status, headers, body = self.verifier.call("POST", SNP, captured(), {"Accept": "application/eat+jwt"})
+        for accept in ("application/eat+jwt;q=0", "application/json, application/eat+jwt", "*/*"):
+            self.token(self.verifier.call("POST", SNP, captured(), {"Accept": accept}))
+        accept = "application/json;q=0.5, application/eat+jwt"
+        status, headers, body = self.verifier.call("POST", SNP, captured(), {"Accept": accept})
         self.assertEqual(status, 200, body)
         self.assertTrue(headers["Content-Type"].startswith("application/eat+jwt; eat_profile="))
         claims = self.verifier.decode(body.decode())

@@ -65,6 +65,7 @@ static void tables_tell_method_from_path(void **state)
 {
     struct avow_routes *r = calloc(1, sizeof *r);
     struct avow_route_params p = { 0 };
+    char allow[AVOW_ROUTE_ALLOW];
 
     (void)state;
     assert_non_null(r);
@@ -80,6 +81,12 @@ static void tables_tell_method_from_path(void **state)
     assert_int_equal(avow_routes_find(r, "POST", "/a/b", &p), AVOW_ROUTE_OTHER_METHOD);
     assert_int_equal(avow_routes_find(r, "GET", "/b", &p), AVOW_ROUTE_NONE);
     assert_int_equal(avow_routes_find(r, "GET", NULL, &p), AVOW_ROUTE_NONE);
+    avow_routes_allow(r, "/a/b", allow);
+    assert_string_equal(allow, "PUT, GET, HEAD");
+    avow_routes_allow(r, "/b", allow);
+    assert_string_equal(allow, "");
+    avow_routes_allow(r, NULL, allow);
+    assert_string_equal(allow, "");
     free(r);
 }
 

@@ -112,6 +112,25 @@ static void signed_ones(void **state)
     assert_int_equal(avow_service_policy_read(avow_buf_view(&bad), &p, NULL), -AVOW_E_SIGNATURE);
 }
 
+/* Text need not begin with "version", as Microsoft's own examples do not; its hash is of all of it.
+ */
+static void bare_ones(void **state)
+{
+    static const char *const texts[] = { " \r\n" AVOW_POLICY_DEFAULT,
+                                         "// comment\n" AVOW_POLICY_DEFAULT,
+                                         "Version= 1.0;authorizationrules{=> permit();};" };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        avow_auto(avow_cleanup_service_policy) struct avow_service_policy *p =
+            read_policy(texts[i]);
+        char hash[AVOW_MAA_POLICY_HASH_TEXT];
+
+        assert_int_equal(avow_maa_policy_hash(avow_bytes_str(texts[i]), hash, NULL), 0);
+        assert_string_equal(p->hash, hash);
+    }
+}
+
 /* Where signers are named: theirs alone, and of a removal too. */
 static void only_by_signers(void **state)
 {
@@ -210,9 +229,11 @@ static void kept(void **state)
 
 int main(void)
 {
-    const struct CMUnitTest tests[] = { cmocka_unit_test(hashes), cmocka_unit_test(signed_ones),
-                                        cmocka_unit_test(only_by_signers),
-                                        cmocka_unit_test(mistakes), cmocka_unit_test(kept) };
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(hashes),    cmocka_unit_test(signed_ones),
+        cmocka_unit_test(bare_ones), cmocka_unit_test(only_by_signers),
+        cmocka_unit_test(mistakes),  cmocka_unit_test(kept)
+    };
 
     return cmocka_run_group_tests_name("policies", tests, set_up, tear_down);
 }
