@@ -60,6 +60,7 @@ static void conn_free(void *parent, void *ptr, CRYPTO_EX_DATA *ad, int idx, long
     if (!conn)
         return;
     h = conn->https;
+    event_del(&conn->accepted);
     event_del(&conn->deadline);
     avow_excess_done(&conn->excess);
     if (h->cfg.hooks->forget)
@@ -101,6 +102,19 @@ static void on_tls_message(int write_p, int version, int content_type, const voi
         hang_up(ssl);
 }
 
+/* From the loop: libevent gives the bufferevent its socket after it has asked for it (on_accept).
+ */
+static void on_accepted(evutil_socket_t fd, short what, void *arg)
+{
+    struct avow_https_conn *conn = arg;
+    const struct avow_https_hooks *hooks = conn->https->cfg.hooks;
+
+    (void)fd;
+    (void)what;
+    if (hooks->accepted && !hooks->accepted(conn))
+        hang_up(conn->ssl);
+}
+
 static void on_deadline(evutil_socket_t fd, short what, void *arg)
 {
     struct avow_https_conn *conn = arg;
@@ -132,7 +146,8 @@ static struct avow_https_conn *conn_new(struct avow_https *h, SSL *ssl)
         return NULL;
     conn->https = h;
     conn->ssl = ssl;
-    if (event_assign(&conn->deadline, h->cfg.base, -1, 0, on_deadline, conn) != 0 ||
+    if (event_assign(&conn->accepted, h->cfg.base, -1, 0, on_accepted, conn) != 0 ||
+        event_assign(&conn->deadline, h->cfg.base, -1, 0, on_deadline, conn) != 0 ||
         SSL_set_ex_data(ssl, conn_index, conn) != 1) {
         free(conn);
         return NULL;
@@ -224,12 +239,14 @@ static struct bufferevent *on_accept(struct event_base *base, void *arg)
 {
     struct avow_https *h = arg;
     struct bufferevent *bev = h->spare;
+    struct avow_https_conn *conn = NULL;
 
     (void)base;
     if (!bev)
         abort(); /* better no server than one that talks in the clear */
-    avow_https_conn_wait(SSL_get_ex_data(bufferevent_openssl_get_ssl(bev), conn_index),
-                         h->cfg.first_s);
+    conn = SSL_get_ex_data(bufferevent_openssl_get_ssl(bev), conn_index);
+    avow_https_conn_wait(conn, h->cfg.first_s);
+    event_active(&conn->accepted, EV_TIMEOUT, 0);
     h->spare = NULL;
     listen_if_possible(h);
     return bev;

@@ -29,12 +29,14 @@ struct avow_https_conn {
     SSL *ssl;                        /* lives as long */
     struct evhttp_connection *evcon; /* NULL before the first request */
     struct avow_exchange *exchange;  /* the request under way, or NULL */
-    struct event deadline;
+    struct event accepted, deadline;
     struct avow_excess excess;
 };
 
-/* @conn has an address only once the first record came in: libevent tells of none before. */
 struct avow_https_hooks {
+    /* @conn was accepted, and has an address; false hangs up. No byte need ever come in: what is
+     * counted here is all that a client can hold. May be NULL. */
+    bool (*accepted)(struct avow_https_conn *conn);
     /* A TLS record of @len bytes came in; false hangs up. */
     bool (*record)(struct avow_https_conn *conn, size_t len);
     /* Its deadline passed; false hangs up. NULL: always. */

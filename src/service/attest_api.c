@@ -93,6 +93,13 @@ bool verifier_check_version(struct avow_request *r)
 /* False: it was answered. */
 static bool check_head(struct avow_request *r)
 {
+    const char *coding = avow_request_header(r, "Content-Encoding");
+
+    if (coding && strcasecmp(coding, "identity") != 0) {
+        avow_request_answer_with(r, "Accept-Encoding", "identity"); /* RFC 9110, 12.5.3 */
+        avow_request_fail(r, 415, "UnsupportedMediaType", "the body must not be compressed");
+        return false;
+    }
     if (is_json(avow_request_header(r, "Content-Type")))
         return verifier_check_version(r);
     avow_request_fail(r, 415, "UnsupportedMediaType", "the body must be application/json");

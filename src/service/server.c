@@ -56,12 +56,18 @@ static bool conn_identify(struct avow_server_conn *conn)
     return n < s->cfg.conns_per_client;
 }
 
-static bool on_record(struct avow_https_conn *base, size_t len)
+static bool on_accepted(struct avow_https_conn *base)
 {
     struct avow_server_conn *conn = (struct avow_server_conn *)base;
 
-    (void)len;
     return conn->known || conn_identify(conn);
+}
+
+/* A client that is quick may have sent some before. */
+static bool on_record(struct avow_https_conn *base, size_t len)
+{
+    (void)len;
+    return on_accepted(base);
 }
 
 static void on_forget(struct avow_https_conn *base)
@@ -90,6 +96,7 @@ static bool on_request(struct avow_https_conn *base, struct evhttp_request *req)
 }
 
 static const struct avow_https_hooks hooks = {
+    .accepted = on_accepted,
     .record = on_record,
     .request = on_request,
     .too_large = avow_request_too_large,

@@ -104,6 +104,7 @@ class Bare(VerifierTest):
         self.fails(v.call("POST", "/attest/SevSnpVm", body), 400, "InvalidParameter", "api-version")
         self.fails(v.call("POST", "/attest/SevSnpVm?api-version=1999-01-01", body), 400, "InvalidParameter", "1999-01-01")
         self.fails(v.call("POST", SNP, body, {"Content-Type": "text/plain"}), 415, "UnsupportedMediaType")
+        self.fails(v.call("POST", SNP, body, {"Content-Encoding": "gzip"}), 415, "UnsupportedMediaType", "compressed")
         self.fails(v.call("POST", "/attest/AzureGuest?" + VERSION, body), 404, "NotFound")
         for size in ((1 << 20) + 1, (1 << 20) + (70 << 10), 8 << 20):
             self.fails(v.call("POST", SNP, b"x" * size), 413, "RequestTooLarge", "more than 1048576 bytes")
@@ -426,6 +427,20 @@ class Limits(VerifierTest):
         self.assertGreaterEqual(len(held), 4)
         for conn in held:
             conn.close()
+
+    def test_connections_that_say_nothing(self):
+        """They count from the beginning: no client holds all that there are."""
+        held = [socket.create_connection(("127.0.0.1", self.verifier.port), 30) for _ in range(12)]
+        closed = set()
+        while len(closed) < 8:  # at the latest when the handshake's time is up, and then all are
+            ready = select.select([s for s in held if s not in closed], [], [], 30)[0]
+            self.assertTrue(ready)
+            for s in ready:
+                self.assertEqual(s.recv(1), b"")
+                closed.add(s)
+        self.assertLess(len(closed), 12)
+        for s in held:
+            s.close()
 
 
 class Many(VerifierTest):

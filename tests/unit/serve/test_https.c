@@ -29,7 +29,8 @@ struct server {
     pthread_t thread;
     uint16_t port;
     _Atomic(struct avow_exchange *) waiting;
-    atomic_bool patient; /* what the overdue hook says */
+    atomic_bool patient;   /* what the overdue hook says */
+    atomic_bool unwelcome; /* what the accepted hook says not */
     atomic_int overdue, gone, forgotten, released;
 };
 
@@ -42,6 +43,16 @@ static bool on_record(struct avow_https_conn *base, size_t len)
 
     c->received += len;
     return c->received <= RECORDS_MAX;
+}
+
+static bool on_accepted(struct avow_https_conn *base)
+{
+    struct sockaddr_in a = { 0 };
+    socklen_t len = sizeof a;
+
+    assert_int_equal(getpeername(SSL_get_fd(base->ssl), (struct sockaddr *)&a, &len), 0);
+    assert_int_equal(a.sin_family, AF_INET);
+    return !atomic_load(&srv.unwelcome);
 }
 
 static bool on_overdue(struct avow_https_conn *base)
@@ -134,7 +145,8 @@ static void on_released(void *ctx)
     atomic_fetch_add(&srv.released, 1);
 }
 
-static const struct avow_https_hooks hooks = { .record = on_record,
+static const struct avow_https_hooks hooks = { .accepted = on_accepted,
+                                               .record = on_record,
                                                .overdue = on_overdue,
                                                .request = on_request,
                                                .too_large = on_too_large,
@@ -294,6 +306,20 @@ static void who_says_nothing_is_hung_up(void **state)
     (void)state;
     assert_hung_up(fd);
     assert_int_equal(atomic_load(&srv.overdue), 1);
+    close(fd);
+    wait_for(&srv.forgotten, 1);
+}
+
+/* Before it says anything, and long before its deadline. */
+static void who_is_not_welcome_is_hung_up(void **state)
+{
+    int fd = -1;
+
+    (void)state;
+    atomic_store(&srv.unwelcome, true);
+    fd = client_socket(srv.port);
+    assert_hung_up(fd);
+    assert_int_equal(atomic_load(&srv.overdue), 0);
     close(fd);
     wait_for(&srv.forgotten, 1);
 }
@@ -492,6 +518,7 @@ int main(void)
 #define T(f) cmocka_unit_test_setup_teardown(f, server_start, server_stop)
         T(requests_are_taken_apart),
         cmocka_unit_test_setup_teardown(who_says_nothing_is_hung_up, hurried_start, server_stop),
+        T(who_is_not_welcome_is_hung_up),
         cmocka_unit_test_setup_teardown(the_hook_may_be_patient, hurried_start, server_stop),
         T(too_many_bytes_are_hung_up),
         T(long_bodies_are_refused_in_own_words),
