@@ -44,11 +44,12 @@ __attribute__((format(printf, 4, 5))) static int answer(struct appraisal *a, int
     return -AVOW_E_REFUSED;
 }
 
-static int broken(struct appraisal *a, const struct avow_error *err)
+/* By no fault of the client's. */
+static int broken(struct appraisal *a, int status, const char *why)
 {
-    if (err->code == AVOW_E_LIMIT)
-        return answer(a, 503, "ServiceUnavailable", "%s", err->text);
-    return answer(a, 500, "InternalServerError", "%s", err->text);
+    a->broken = true;
+    return answer(a, status, status == 503 ? "ServiceUnavailable" : "InternalServerError", "%s",
+                  why);
 }
 
 /* ---- steps ---- */
@@ -61,7 +62,7 @@ static int read_request(struct appraisal *a, struct state *s)
     if (avow_maa_request_parse(a->type, avow_buf_view(&a->body), &s->rq, &err) < 0)
         return answer(a, 400, "InvalidParameter", "%s", err.text);
     if (avow_sha256(s->rq.bundle.evidence, digest) < 0)
-        return answer(a, 500, "InternalServerError", "SHA-256 failed");
+        return broken(a, 500, "SHA-256 failed");
     avow_hex(AVOW_BYTES_OF(digest), s->evidence);
     return 0;
 }
@@ -100,10 +101,10 @@ static int make_claims(struct appraisal *a, struct state *s)
 
     s->paravisor = avow_paravisors_match(a->basis->paravisors, &s->claims, &s->rq, a->now);
     if (avow_maa_claims(&s->claims, &s->rq, s->paravisor != NULL, &s->out, &err) < 0)
-        return broken(a, &err);
+        return broken(a, err.code == AVOW_E_LIMIT ? 503 : 500, err.text);
     if (s->paravisor &&
         json_object_set_new(s->out, "x-avow-paravisor", json_string(s->paravisor)) < 0)
-        return answer(a, 500, "InternalServerError", "out of memory");
+        return broken(a, 500, "out of memory");
     return 0;
 }
 
@@ -116,7 +117,7 @@ static int verify(struct appraisal *a, struct state *s)
     if (kit)
         avow_kits_give(a->kits, kit);
     if (rc < 0)
-        return broken(a, &err);
+        return broken(a, err.code == AVOW_E_LIMIT ? 503 : 500, err.text);
     if (!s->claims.authentic)
         return not_authentic(a, &s->claims);
     a->simulated = s->claims.simulated;
@@ -201,7 +202,7 @@ static int sign(struct appraisal *a, struct state *s)
 
     if (rc == -AVOW_E_FORMAT)
         return answer(a, 400, "InvalidParameter", "%s", err.text);
-    return rc < 0 ? broken(a, &err) : 0;
+    return rc < 0 ? broken(a, err.code == AVOW_E_LIMIT ? 503 : 500, err.text) : 0;
 }
 
 /* ---- the log ---- */
@@ -243,7 +244,7 @@ static void record(struct appraisal *a, const struct state *s)
     if (avow_audit_put(a->audit, a->now, a->code[0] ? "refused" : "token", logged(a, s), &err) == 0)
         return;
     avow_buf_reset(&a->token);
-    (void)broken(a, &err);
+    (void)broken(a, 503, err.text); /* it is full, the disk is, or somebody holds it */
 }
 
 void appraise(struct appraisal *a)
@@ -253,7 +254,7 @@ void appraise(struct appraisal *a)
     a->status = 200;
     a->token = AVOW_BUF(APPRAISE_TOKEN_MAX);
     if (!s) {
-        (void)answer(a, 500, "InternalServerError", "out of memory");
+        (void)broken(a, 500, "out of memory");
         return;
     }
     if (read_request(a, s) == 0 && verify(a, s) == 0 && judge(a, s) == 0 && use_nonce(a, s) == 0)

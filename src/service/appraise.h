@@ -34,6 +34,7 @@ struct appraisal {
     char code[APPRAISE_CODE_MAX]; /* "" for success */
     char text[AVOW_ERROR_TEXT_MAX];
     struct avow_buf token;
+    bool broken; /* by no fault of the client's: text is for the log alone */
     bool simulated, fresh;
 };
 

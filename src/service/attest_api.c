@@ -60,6 +60,8 @@ static void on_done(void *ctx, bool ran)
         return;
     if (!ran)
         avow_request_fail(w->r, 503, "ServiceUnavailable", "the service is ending");
+    else if (w->a.broken)
+        avow_request_broken(w->r, w->a.status, w->a.text);
     else if (w->a.code[0])
         avow_request_fail(w->r, w->a.status, w->a.code, "%s", w->a.text);
     else if (w->a.ear)

@@ -79,8 +79,11 @@ static int say_why(const struct wait *w, struct avow_error *err)
 
     (void)snprintf(path, sizeof path, "%s/" ROTATION_FAILED, w->dir);
     AVOW_TRY(avow_file_read(path, AVOW_FILE_ANYBODYS, &text, err));
-    return AVOW_FAIL(err, REFUSED, "no new keys, the old ones sign on: %.*s", (int)text.len - 1,
-                     avow_buf_cstr(&text));
+    return AVOW_FAIL(err, REFUSED, "no new keys, the old ones sign on: %.*s",
+                     text.len ? (int)text.len - 1 : INT_MAX,
+                     text.len ? avow_buf_cstr(&text)
+                              : "why could not be written here (is the disk full?), see the "
+                                "service's log");
 }
 
 /* What the folder says after something happened there: 1 for new keys, 0 for nothing yet. */

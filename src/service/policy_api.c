@@ -49,7 +49,7 @@ static void reply(struct avow_verifier *v, struct avow_request *r, json_t *take_
                                                  (json_int_t)now + RESULT_LIFE_S)) < 0)
         AVOW_FAIL(&err, NOMEM, "out of memory");
     if (err.code || avow_jws_sign_json(head, result, g->rsa, &token, &err) < 0)
-        avow_request_fail(r, 500, "InternalServerError", "%s", err.text);
+        avow_request_broken(r, 500, err.text);
     else
         avow_request_reply_json(r, 200, json_pack("{s:s}", "token", avow_buf_cstr(&token)));
 }
@@ -117,7 +117,7 @@ static void finish_change(struct avow_verifier *v, struct avow_request *r, enum 
 
     if (change(v, r, type, fresh, &err) < 0 ||
         (fresh && avow_sha256(avow_buf_view(&fresh->jws), digest) < 0)) {
-        avow_request_fail(r, 500, "InternalServerError", "%s", err.text);
+        avow_request_broken(r, err.code && err.code != AVOW_E_CRYPTO ? 503 : 500, err.text);
         return;
     }
     result = json_pack("{s:s}", "x-ms-policy-result", fresh ? "Updated" : "Removed");

@@ -14,7 +14,7 @@ static void on_certs(void *ctx, struct avow_request *r)
     avow_autofree char *text = json_dumps(v->jwks, JSON_COMPACT);
 
     if (!text) {
-        avow_request_fail(r, 500, "InternalServerError", "out of memory");
+        avow_request_broken(r, 500, "out of memory");
         return;
     }
     avow_request_answer_with(r, "Cache-Control", CERTS_AGE);
@@ -82,7 +82,7 @@ static void on_metrics(void *ctx, struct avow_request *r)
     avow_metrics_set(v->metrics, "key_generations", "Generations of keys that /certs lists", NULL,
                      (double)avow_keys_count(v->keys));
     if (avow_metrics_text(v->metrics, &text) < 0)
-        avow_request_fail(r, 500, "InternalServerError", "out of memory");
+        avow_request_broken(r, 500, "out of memory");
     else
         avow_request_reply(r, 200, METRICS_TYPE, avow_buf_view(&text));
 }
@@ -95,7 +95,7 @@ static void on_nonce(void *ctx, struct avow_request *r)
     int64_t expires = 0;
 
     if (avow_nonces_make(v->nonces, verifier_now(), text, &expires, &err) < 0) {
-        avow_request_fail(r, 500, "InternalServerError", "%s", err.text);
+        avow_request_broken(r, 500, err.text);
         return;
     }
     avow_metrics_count(v->metrics, "nonces", "Nonces handed out", NULL, 1);

@@ -7,6 +7,7 @@
 
 #define PATH_MAX_BYTES 256u
 #define MESSAGE_MAX 1024
+#define BROKEN_RETRY_S "10" /* a disk that is full, a file that is locked */
 #define TOO_LARGE "RequestTooLarge"
 #define TOO_LARGE_TEXT "a body of more than %u bytes"
 
@@ -126,6 +127,19 @@ void avow_request_fail(struct avow_request *r, int status, const char *code, con
     finish_json(r, status, error_body(code, text), code, text);
 }
 
+void avow_request_broken(struct avow_request *r, int status, const char *detail)
+{
+    const char *code = status == 503 ? "ServiceUnavailable" : "InternalServerError";
+    char text[MESSAGE_MAX];
+
+    (void)snprintf(text, sizeof text, "the service %s: its log says why, under %s",
+                   status == 503 ? "cannot answer now, try again" : "failed", r->id);
+    if (status == 503)
+        avow_request_answer_with(r, "Retry-After", BROKEN_RETRY_S);
+    avow_request_answer_with(r, "x-ms-error-code", code);
+    finish_json(r, status, error_body(code, text), code, detail);
+}
+
 /* Paths are compared without case, and may end with a slash: Microsoft's own clients write them
  * either way, and its service takes them. */
 static bool lower_path(const struct avow_request *r, char out[PATH_MAX_BYTES])
@@ -171,7 +185,7 @@ static void handle(struct avow_request *r)
     handler->fn(handler->ctx, r);
     r = (struct avow_request *)conn->exchange; /* the request, unless it was answered */
     if (r && !r->x.deferred)
-        avow_request_fail(r, 500, "InternalServerError", "the endpoint gave no answer");
+        avow_request_broken(r, 500, "the endpoint gave no answer");
 }
 
 static void dispatch(struct avow_request *r)

@@ -98,7 +98,9 @@ static void rotation_failed(struct avow_verifier *v, const char *text)
     avow_log(AVOW_LOG_ERROR, "rotation-failed", "text=\"%s\"", text);
     avow_buf_putf(&note, "%s\n", text);
     if (avow_settings_path(v->settings, ROTATION_FAILED, &path, NULL) == 0)
-        (void)!avow_file_write(path, 0600, avow_buf_view(&note), NULL);
+        if (avow_file_write(path, 0600, avow_buf_view(&note), NULL) < 0)
+            /* a full disk may be the very reason: an empty file needs no room */
+            (void)!avow_file_write(path, 0600, AVOW_BYTES(NULL, 0), NULL);
 }
 
 static void on_made(void *ctx, bool ran)

@@ -90,6 +90,10 @@ void avow_request_reply_json(struct avow_request *r, int status, json_t *take_bo
 /* {"error":{"code":..,"message":..}} with x-ms-error-code. */
 void avow_request_fail(struct avow_request *r, int status, const char *code, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));
+/* It failed by no fault of the client's: @status is 500, or 503 where a later try may do. @detail
+ * (of paths, of errors of the system's) is for the log alone; the client is told the request's id.
+ */
+void avow_request_broken(struct avow_request *r, int status, const char *detail);
 /* A handler that does not answer at once keeps @r; if the client goes away first, gone(@ctx) is
  * called and @r is dead. */
 void avow_request_defer(struct avow_request *r, void (*gone)(void *ctx), void *ctx);

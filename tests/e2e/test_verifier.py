@@ -1,4 +1,6 @@
 """avow-verifier from outside: what it makes of a real request, of hostile ones, and of many."""
+import resource
+
 from verifier_harness import *
 
 CAPTURED = os.path.join(VECTORS, "extra/maa/azure-samples-sevsnpvm-attest-request.json")
@@ -441,6 +443,43 @@ class Limits(VerifierTest):
         self.assertLess(len(closed), 12)
         for s in held:
             s.close()
+
+
+class NoRoom(VerifierTest):
+    """A disk that takes nothing more, as a limit of the size of files makes it: no file may grow, new ones are empty."""
+
+    @classmethod
+    def setUpClass(cls):
+        cls.dir = tempfile.mkdtemp(prefix="avow-verifier-")
+        cls.addClassCleanup(shutil.rmtree, cls.dir, True)
+        cls.verifier = Verifier(cls.dir, rate=100000)
+        cls.verifier.options = {"restore_signals": False}  # python ignores SIGXFSZ, and so shall the service
+        cls.verifier.start()
+        cls.addClassCleanup(cls.verifier.stop)
+
+    def limit(self, size):
+        hard = resource.prlimit(self.verifier.process.pid, resource.RLIMIT_FSIZE)[1]
+        resource.prlimit(self.verifier.process.pid, resource.RLIMIT_FSIZE, (size, hard))
+
+    def test_it_says_so_and_recovers(self):
+        v, request = self.verifier, captured()
+        key = v.jwks()["keys"][0]["kid"]
+        self.token(v.call("POST", SNP, request))
+        self.limit(0)
+        for _ in range(3):
+            answer = v.call("POST", SNP, request)
+            self.fails(answer, 503, "ServiceUnavailable", answer[1]["x-ms-request-id"])
+            self.assertEqual(answer[1]["Retry-After"], "10")
+            self.assertNotIn("audit", answer[2]["error"]["message"])  # no names of files, no errors of the system
+        self.assertEqual(v.call("GET", "/certs")[0], 200)
+        done = v.run("rotate", "--timeout", "60")
+        self.assertEqual(done.returncode, 1, done.stdout)
+        self.assertIn("no new keys", done.stderr)
+        self.assertEqual(v.jwks()["keys"][0]["kid"], key)
+        self.limit(resource.RLIM_INFINITY)
+        self.token(v.call("POST", SNP, request))
+        self.assertEqual(v.run("rotate", "--timeout", "60").returncode, 0)
+        self.assertEqual(v.audit().returncode, 0)
 
 
 class Many(VerifierTest):

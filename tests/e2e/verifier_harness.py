@@ -62,6 +62,7 @@ class Verifier:
         self.config = config
         self.env = env
         self.process = None
+        self.options = {}  # of Popen
         self.port = 0
 
     def start(self, *args):
@@ -77,7 +78,7 @@ class Verifier:
         env = dict(self.env or os.environ)
         env["ASAN_OPTIONS"] = env.get("ASAN_OPTIONS", "") + ":quarantine_size_mb=1:thread_local_quarantine_size_kb=16"
         self.process = subprocess.Popen([*command, "--ready-fd", str(w)], stdin=subprocess.DEVNULL, stdout=self.log,
-                                        stderr=self.log, pass_fds=[w], env=env)
+                                        stderr=self.log, pass_fds=[w], env=env, **self.options)
         os.close(w)
         ready, _, _ = select.select([r], [], [], 30)
         line = os.read(r, 8192) if ready else b""
