@@ -60,6 +60,9 @@ static int read_header(struct avow_bytes part, struct avow_jws *j, struct avow_e
         return AVOW_FAIL(err, FORMAT, "JWS: the header is not an object");
     if (json_object_get(j->header, "crit"))
         return AVOW_FAIL(err, FORMAT, "JWS: the header demands extensions (crit)");
+    /* it counts only with crit (RFC 7797, 6), but another reader may not know that */
+    if (json_object_get(j->header, "b64"))
+        return AVOW_FAIL(err, FORMAT, "JWS: the header speaks of an unencoded payload (b64)");
     AVOW_TRY(within(avow_json_get_str(j->header, "alg", &j->alg_text, err), "header", err));
     for (size_t i = 0; i < sizeof algs / sizeof *algs; i++)
         if (strcmp(j->alg_text, algs[i].name) == 0)

@@ -89,11 +89,25 @@ static int read_kid(const json_t *jwk, struct avow_maa_key *k, struct avow_error
     return 0;
 }
 
+static bool is(const json_t *v, const char *text)
+{
+    const char *said = json_string_value(v);
+
+    return said && strcmp(said, text) == 0;
+}
+
 static bool says_reserved(const json_t *jwk)
 {
-    const char *said = json_string_value(json_object_get(jwk, AVOW_MAA_OWN_CLAIMS));
+    return is(json_object_get(jwk, AVOW_MAA_OWN_CLAIMS), AVOW_MAA_OWN_RESERVED);
+}
 
-    return said && strcmp(said, AVOW_MAA_OWN_RESERVED) == 0;
+/* What the key is for (RFC 7517, 4.2 and 4.4), where that is said. */
+static bool signs_tokens(const json_t *jwk)
+{
+    const json_t *use = json_object_get(jwk, "use");
+    const json_t *alg = json_object_get(jwk, "alg");
+
+    return (!use || is(use, "sig")) && (!alg || is(alg, "RS256"));
 }
 
 static int read_key(const json_t *jwk, struct avow_maa_key *k, struct avow_error *err)
@@ -109,6 +123,10 @@ static int read_key(const json_t *jwk, struct avow_maa_key *k, struct avow_error
     k->own_claims = says_reserved(jwk);
     if (!kty || strcmp(kty, "RSA") != 0) {
         unusable(k, "the key is not RSA");
+        return 0;
+    }
+    if (!signs_tokens(jwk)) {
+        unusable(k, "the key is not for signatures with RS256 (use, alg)");
         return 0;
     }
     rc = read_public(jwk, k, &why);

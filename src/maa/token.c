@@ -180,8 +180,9 @@ static void check_times(struct token *t)
     avow_claims_time(from, begin);
     avow_claims_time(i->exp, end);
     avow_claims_time(in->now, now);
-    avow_verdict_add(t->v, "token-expired", in->now < i->exp + in->skew_s, "valid until %s, now %s",
-                     end, now);
+    /* one that ends before it begins is never valid, however far clocks may differ */
+    avow_verdict_add(t->v, "token-expired", in->now < i->exp + in->skew_s && from < i->exp,
+                     "valid until %s, now %s", end, now);
     avow_verdict_add(t->v, "token-early", from <= in->now + in->skew_s, "valid from %s, now %s",
                      begin, now);
     if (in->max_age_s)

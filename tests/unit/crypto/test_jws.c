@@ -89,6 +89,7 @@ static void what_is_not_exactly_a_jws_is_refused(void **state)
         "{\"alg\":1}",
         "{\"alg\":\"none\",\"alg\":\"RS256\"}",
         "{\"alg\":\"RS256\",\"crit\":[\"exp\"]}",
+        "{\"alg\":\"RS256\",\"b64\":false}",
         "{\"alg\":\"RS256\"} x",
         "{\"alg\":\"RS\\u00006\"}",
     };

@@ -235,6 +235,9 @@ static void time_is_kept(void **state)
     appraise();
     assert_true(avow_verdict_accepts(&v));
     in.now = MADE_AT;
+    refused_with("exp", json_integer(MADE_AT),
+                 "token-expired"); /* within the skew, but never valid */
+    json_object_set_new(payload, "exp", json_integer(MADE_AT + 28800));
     refused_with("nbf", json_integer(MADE_AT + 1000), "token-early");
     json_object_del(payload, "nbf");
     refused_with("exp", json_string("tomorrow"), "token-claims");
