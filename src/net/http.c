@@ -238,6 +238,8 @@ static int64_t retry_after(const struct avow_http_reply *r)
     if (!avow_http_header(r, "retry-after", &v))
         return -1;
     s = strtoll(avow_buf_cstr(&v), &end, 10);
+    if (!*end && s < 0) /* no form of it; "at once" would be the worst reading */
+        return -1;
     if (*end || end == avow_buf_cstr(&v)) { /* the other form: a date (RFC 9110, 10.2.3) */
         time_t at = curl_getdate(avow_buf_cstr(&v), NULL);
 

@@ -61,6 +61,44 @@ static void posts_a_body(void **state)
     assert_non_null(strstr(s.seen, "\r\n\r\n{\"a\":1}"));
 }
 
+/* What is no number of seconds and no date says nothing: the pause is our own. */
+static void odd_pauses_are_not_taken(void **state)
+{
+    static const struct {
+        const char *value;
+        int64_t ms;
+    } rows[] = {
+        { "-5", -1 },
+        { "1e9", -1 },
+        { "soon", -1 },
+        { "", -1 },
+        { "0", 0 },
+        { "99999999999999999999", 86400000 },
+        { "Thu, 01 Jan 1970 00:00:01 GMT", 0 },
+        { "Fri, 31 Dec 2100 23:59:59 GMT", 86400000 },
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        avow_auto(avow_http_reply_done) struct avow_http_reply r = { 0 };
+        char reply[256], url[128];
+        struct server s = { .replies = { reply } };
+
+        (void)snprintf(reply, sizeof reply,
+                       "HTTP/1.1 429 Slow\r\nRetry-After: %s\r\nContent-Length: 0\r\n\r\n",
+                       rows[i].value);
+        server_start(&s);
+        server_url(&s, "/", url);
+        assert_int_equal(
+            avow_http(&(struct avow_http_request){ .url = url, .plain = true, .direct = true }, &r,
+                      NULL),
+            0);
+        server_stop(&s);
+        if (r.retry_after_ms != rows[i].ms)
+            fail_msg("%s: %lld ms", rows[i].value, (long long)r.retry_after_ms);
+    }
+}
+
 static void redirects_are_an_answer(void **state)
 {
     struct server s = { .replies = { "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n"
@@ -165,6 +203,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(replies_whole),
         cmocka_unit_test(posts_a_body),
+        cmocka_unit_test(odd_pauses_are_not_taken),
         cmocka_unit_test(redirects_are_an_answer),
         cmocka_unit_test(limits_hold),
         cmocka_unit_test(failures_have_their_codes),
