@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/mount.h>
+#include <sys/sendfile.h>
 #include <sys/stat.h>
 
 #include "base/cleanup.h"
@@ -14,6 +15,7 @@
 #define KEPT_MAX 4 /* folders that stay reachable below a private file system */
 #define VETH_OTHER "avow0-far"
 #define READY_TIMEOUT_MS 5000
+#define PRELOAD_MAX (64u << 20) /* bytes of the library that ranks preload */
 
 /*
  * File systems that the job gets for itself: so that nothing is left behind in the host's, and in
@@ -223,23 +225,35 @@ static int mount_views(char *note, size_t note_max, struct avow_error *err)
     return 0;
 }
 
+/* All of the file @from; -AVOW_E_SYSTEM with errno, and where it is longer than PRELOAD_MAX. */
+static int copy_file(int from, int to)
+{
+    ssize_t n = 0;
+    size_t all = 0;
+
+    while (all <= PRELOAD_MAX && (n = sendfile(to, from, NULL, PRELOAD_MAX)) > 0)
+        all += (size_t)n;
+    if (n == 0)
+        return 0;
+    errno = n < 0 ? errno : EFBIG;
+    return -AVOW_E_SYSTEM;
+}
+
 /*
- * The library that ranks preload, where the job's user surely reaches it: avowd may be installed in
- * a folder that is closed to others.
+ * The library that ranks preload, where the job's user surely reads it: avowd may be installed in
+ * a folder that is closed to others, and the file itself too (umask 077). So it is copied.
  */
 static int place_preload(struct avow_launch_config *c, int fd, struct avow_error *err)
 {
     avow_autoclose int file = -1;
     avow_autofree char *path = strdup(AVOW_NAMESPACE_PRELOAD);
-    char source[64];
 
     if (!path)
         return AVOW_FAIL(err, NOMEM, "no memory for a path");
     if (mkdir(AVOW_NAMESPACE_LIB, 0755) < 0 ||
         (file = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0444)) < 0)
         return AVOW_FAIL_SYS(err, "cannot make %s", path);
-    snprintf(source, sizeof source, "/proc/self/fd/%d", fd);
-    if (mount(source, path, NULL, MS_BIND, NULL) < 0)
+    if (copy_file(fd, file) < 0)
         return AVOW_FAIL_SYS(err, "cannot show %s to the job", c->preload);
     free(c->preload);
     c->preload = avow_steal(&path);
@@ -270,7 +284,7 @@ static int mount_all(struct avow_launch_config *c, char *note, size_t note_max,
         return AVOW_FAIL_SYS(err, "cannot make mounts private");
     AVOW_TRY(keep_folder_of(c, &kept, c->workdir, err));
     AVOW_TRY(keep_folder_of(c, &kept, c->program, err));
-    if (c->preload[0] && (preload = open(c->preload, O_PATH | O_CLOEXEC)) < 0)
+    if (c->preload[0] && (preload = open(c->preload, O_RDONLY | O_CLOEXEC)) < 0)
         return AVOW_FAIL_SYS(err, "cannot open %s", c->preload);
     AVOW_TRY(mount_private(err));
     AVOW_TRY(hide_others(c, err));

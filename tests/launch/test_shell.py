@@ -40,6 +40,16 @@ class Shells(unittest.TestCase):
         # stdin, stdout, stderr, the folder being listed, fabric, PMI, job
         self.assertEqual(len([l for l in out.split("\n") if l.startswith("/proc/self/fd/")]), 7, out)
 
+    def test_preload_that_is_closed_to_others(self):
+        """As a build or an installation under umask 077 leaves it: the ranks are another user and have it all the same."""
+        with tempfile.TemporaryDirectory() as closed:
+            preload = shutil.copy(os.path.join(BUILD, "src/fabric/libavow-fabric.so"), closed)
+            os.chmod(preload, 0o600)
+            ids = {"uid": 65534, "gid": 65534} if os.getuid() == 0 else {}
+            job = self.plain("exit", "0", preload=preload, **ids)
+            self.assertTrue(job.run()["ok"], job.describe())
+            self.assertNotIn("preload", job.describe())  # what ld.so would say
+
     def test_ordinary_user(self):
         """Without any privilege: a user namespace is made first."""
         if os.getuid() != 0:
