@@ -176,6 +176,9 @@ static int prepare(struct avow_demo *d, unsigned iterations, struct avow_plan **
     AVOW_TRY(make_dir(d, err));
     avow_say(d->cli, "SIMULATED: %zu SEV-SNP and %zu TDX machines on this one, in %s\n", sev,
              d->n - sev, d->dir);
+    if (!d->verifier.local)
+        avow_say(d->cli,
+                 "An avow-verifier on this machine judges them, by Azure Attestation's API\n");
     AVOW_TRY(avow_demo_policy(d, err));
     AVOW_TRY(avow_demo_start(d, err));
     AVOW_TRY(avow_demo_job(d, iterations, &job, err));
@@ -224,17 +227,16 @@ const struct avow_command avow_cmd_demo = {
     .name = "demo",
     .args = "",
     .summary = "the main job, end to end, on simulated confidential VMs",
-    .help =
-        "Makes simulated machines of both kinds, starts a node daemon for each and a verifier\n"
-        "that judges for all of them as Azure Attestation would (--verifier local: everybody\n"
-        "judges for himself), and then does\n"
-        "what `avow run` does: the hospitals of examples/hospitals train one classifier without\n"
-        "showing each other a patient. Everything that is shown says SIMULATED.\n\n"
-        "Exit status: as avow run; 3 if the demo cannot be set up.\n\n"
-        "Examples:\n"
-        "  avow demo\n"
-        "  avow demo --nodes sev=3,tdx=2 --iterations 1000\n"
-        "  avow demo --keep --dir ./cluster\n",
+    .help = "Makes simulated machines of both kinds, starts a node daemon for each and a verifier\n"
+            "that judges for all of them as Azure Attestation would (--verifier local: everybody\n"
+            "judges for himself), and then does what `avow run` does: the hospitals of\n"
+            "examples/hospitals train one classifier without showing each other a patient.\n"
+            "Everything that is shown says SIMULATED.\n\n"
+            "Exit status: as avow run; 3 if the demo cannot be set up.\n\n"
+            "Examples:\n"
+            "  avow demo\n"
+            "  avow demo --nodes sev=3,tdx=2 --iterations 1000\n"
+            "  avow demo --keep --dir ./cluster\n",
     .options = options,
     .run = run,
 };
