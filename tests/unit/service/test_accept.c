@@ -36,7 +36,7 @@ static void who_gets_the_other(void **state)
         "text/html",
         "application/eat+jwtx",
         "xapplication/eat+jwt",
-        "x;a=\"" EAT "\"",
+        ("x;a=\"" EAT "\""),
         "x;a=\"," EAT,
         ",,;,;;=,\"",
     };
