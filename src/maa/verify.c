@@ -7,15 +7,16 @@ static int check_runtime(const struct avow_maa_request *r, struct avow_claims *c
                          struct avow_error *err)
 {
     uint8_t digest[32];
+    bool same = false;
 
     if (!r->runtime.present)
         return 0;
     if (avow_sha256(avow_buf_view(&r->runtime.bytes), digest) < 0)
         return AVOW_FAIL(err, CRYPTO, "SHA-256 failed");
+    same = avow_bytes_equal(AVOW_BYTES_OF(digest), AVOW_BYTES(c->report_data, sizeof digest));
     c->runtime_bound = avow_claims_check(
-        c, "runtime-data",
-        avow_bytes_equal(AVOW_BYTES_OF(digest), AVOW_BYTES(c->report_data, sizeof digest)),
-        "SHA-256 of runtimeData against the first half of report data");
+        c, "runtime-data", same, "SHA-256 of runtimeData is %sthe first half of report data",
+        same ? "" : "not ");
     if (c->runtime_bound)
         memcpy(c->runtime_sha256, digest, sizeof digest);
     return 0;
@@ -28,14 +29,15 @@ static int check_init(const struct avow_maa_request *r, struct avow_claims *c,
     struct avow_bytes field =
         snp ? AVOW_BYTES_OF(c->snp.host_data) : AVOW_BYTES_OF(c->tdx.mrconfigid);
     uint8_t expected[48] = { 0 };
+    bool same = false;
 
     if (!r->init.present)
         return 0;
     if (avow_sha256(avow_buf_view(&r->init.bytes), expected) < 0)
         return AVOW_FAIL(err, CRYPTO, "SHA-256 failed");
-    (void)avow_claims_check(c, "init-data",
-                            avow_bytes_equal(AVOW_BYTES(expected, field.len), field),
-                            "SHA-256 of initTimeData against %s", snp ? "HOST_DATA" : "MRCONFIGID");
+    same = avow_bytes_equal(AVOW_BYTES(expected, field.len), field);
+    (void)avow_claims_check(c, "init-data", same, "SHA-256 of initTimeData is %s%s",
+                            same ? "" : "not ", snp ? "HOST_DATA" : "MRCONFIGID");
     return 0;
 }
 

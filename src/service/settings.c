@@ -267,9 +267,14 @@ int avow_settings_check(const struct avow_settings *s, struct avow_error *err)
     avow_auto(avow_cleanup_store) struct avow_store *store = NULL;
     avow_autofree struct avow_clients *admins = calloc(1, sizeof *admins);
     struct avow_anchors anchors;
+    struct sockaddr_storage addr;
+    socklen_t len = 0;
+    char host[256];
 
     if (!admins)
         return AVOW_FAIL(err, NOMEM, "out of memory");
+    AVOW_TRY(
+        avow_address_parse(s->listen, &addr, &len, host, err)); /* the option, if not the file */
     AVOW_TRY(avow_settings_administrators(s, admins, err));
     AVOW_TRY(avow_settings_anchors(s, &anchors, err));
     AVOW_TRY(avow_settings_policy_signers(s, &signers, err));

@@ -321,6 +321,14 @@ class Impossible(unittest.TestCase):
             self.assertIn(text, done.stderr)
             self.assertNotIn("See the system's own message", done.stderr)
 
+    def test_address(self):
+        with tempfile.TemporaryDirectory() as folder:
+            done = subprocess.run([VERIFIER, "--state", folder + "/state", "--listen", "nonsense"], capture_output=True, text=True,
+                                  timeout=30)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn('"nonsense" is not host:port', done.stderr)
+            self.assertEqual(os.listdir(folder), [])
+
 
 class Rotate(VerifierTest):
     """The command beside the service: what it waits for, and how it fails."""
