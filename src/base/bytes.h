@@ -45,7 +45,7 @@ static inline struct avow_bytes avow_bytes_sub(struct avow_bytes a, size_t off, 
 {
     if (off > a.len || n > a.len - off)
         return AVOW_BYTES(NULL, 0);
-    return AVOW_BYTES(a.data + off, n);
+    return AVOW_BYTES(off ? a.data + off : a.data, n); /* of nothing, whose address may be NULL */
 }
 
 /* A reader. A failed read consumes nothing and returns -AVOW_E_TRUNCATED. */
