@@ -1,22 +1,12 @@
 /* avow verify of a token that was stored: judged by keys that stand beside it, as of some time. */
 #include <stdio.h>
 
+#include "attest/unwrap.h"
 #include "cli/files.h"
 #include "cli/verify.h"
 #include "maa/token.h"
 
-#define SKEW_S 60
-
 /* ---- told apart by content ---- */
-
-static struct avow_bytes trim(struct avow_bytes t)
-{
-    while (t.len && strchr(" \t\r\n", t.data[t.len - 1]))
-        t.len--;
-    while (t.len && strchr(" \t\r\n", t.data[0]))
-        t = avow_bytes_sub(t, 1, t.len - 1);
-    return t;
-}
 
 /* Three parts of base64url, the first of which is an object: "{\"" is eyJ. */
 static bool is_compact(struct avow_bytes t)
@@ -39,14 +29,14 @@ static bool is_compact(struct avow_bytes t)
 /* Append the token in @file: itself, or a service's answer {"token": ...}. */
 static bool find_token(struct avow_bytes file, struct avow_buf *out)
 {
-    struct avow_bytes t = trim(file);
+    struct avow_bytes t = avow_unwrap_trim(file);
     avow_autojson json_t *doc = NULL;
     const char *text = NULL;
 
     if (t.len && t.data[0] == '{' && t.len < 2 * AVOW_MAA_TOKEN_MAX &&
         avow_json_parse(t, &doc, NULL) == 0 && json_object_size(doc) == 1) {
         text = json_string_value(json_object_get(doc, "token"));
-        t = text ? trim(avow_bytes_str(text)) : t;
+        t = text ? avow_unwrap_trim(avow_bytes_str(text)) : t;
     }
     return is_compact(t) && avow_buf_put_bytes(out, t) == 0;
 }
@@ -106,7 +96,7 @@ static int appraise(const struct avow_verify_setup *s, struct avow_bytes token,
         .issuers = issuers,
         .n_issuers = s->service.n_issuers,
         .now = s->now,
-        .skew_s = SKEW_S,
+        .skew_s = AVOW_MAA_SKEW_DEFAULT,
         .unbound_ok = true,
         .policy = s->policy,
         .member = s->member,

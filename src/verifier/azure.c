@@ -123,7 +123,7 @@ static int appraise(struct asking *q, struct avow_bytes token, struct avow_error
         .n_issuers = q->a->s.n_issuers,
         .type = avow_maa_type_of(q->b->tee),
         .now = in->now,
-        .skew_s = AVOW_AZURE_SKEW_S,
+        .skew_s = AVOW_MAA_SKEW_DEFAULT,
         .max_age_s = q->a->s.max_age_s,
         .statement = q->statement,
         .unbound_ok = in->unbound_ok,

@@ -13,7 +13,6 @@
 
 #define AVOW_AZURE_PARALLEL 8      /* requests for tokens under way */
 #define AVOW_AZURE_TOKENS_MAX 1024 /* kept; the oldest goes */
-#define AVOW_AZURE_SKEW_S 60       /* clocks may differ */
 
 struct avow_azure; /* opaque, owned */
 

@@ -80,17 +80,10 @@ bool avow_verifier_stats(struct avow_verifier *vf, struct avow_azure_stats *out)
 struct judging {
     struct avow_verifier *vf;
     const struct avow_judge_in *in;
-    struct avow_bundle bundle;
+    const struct avow_bundle *bundle;
     struct avow_claims local, token;
     struct avow_verdict by_local, by_azure;
 };
-
-static void judging_free(struct judging *j)
-{
-    avow_bundle_done(&j->bundle);
-    free(j);
-}
-AVOW_DEFINE_CLEANUP(judging, struct judging, judging_free)
 
 /* Memory and library failures, and a wish to stop, are nothing that a verdict could say. */
 static bool is_ours(int rc)
@@ -102,19 +95,19 @@ static bool is_ours(int rc)
 /* On Azure's VMs the service does not see the TPM's quote: it is verified here in any case. */
 static int judge_here(struct judging *j, struct avow_error *err)
 {
-    if (!j->vf->local && !avow_tee_is_azure(j->bundle.tee))
+    if (!j->vf->local && !avow_tee_is_azure(j->bundle->tee))
         return 0;
-    return avow_judge_bundle(j->in, &j->bundle, &j->local, &j->by_local, err);
+    return avow_judge_bundle(j->in, j->bundle, &j->local, &j->by_local, err);
 }
 
 static int judge_there(struct judging *j, struct avow_error *err)
 {
     struct avow_error why = { 0 };
-    bool tpm = avow_tee_is_azure(j->bundle.tee);
+    bool tpm = avow_tee_is_azure(j->bundle->tee);
     int rc = 0;
 
-    j->by_azure.tee = j->bundle.tee;
-    rc = avow_azure_judge(j->vf->azure, j->in, &j->bundle, tpm ? &j->local : NULL, &j->token,
+    j->by_azure.tee = j->bundle->tee;
+    rc = avow_azure_judge(j->vf->azure, j->in, j->bundle, tpm ? &j->local : NULL, &j->token,
                           &j->by_azure, &why);
     if (is_ours(rc))
         return AVOW_FAIL_CODE(err, rc, "%s", why.text);
@@ -171,37 +164,27 @@ int avow_verifier_judge(struct avow_verifier *vf, const struct avow_judge_in *in
                         struct avow_claims *claims, struct avow_verdict *verdict,
                         struct avow_error *err)
 {
-    avow_auto(avow_cleanup_judging) struct judging *j = NULL;
-    const struct avow_claims *found = NULL;
+    avow_auto(avow_bundle_done) struct avow_bundle b = { 0 };
     struct avow_error why = { 0 };
     int rc = 0;
 
     if (!vf || !vf->azure)
         return avow_judge(in, claims, verdict, err);
     memset(verdict, 0, sizeof *verdict);
-    j = calloc(1, sizeof *j);
-    if (!j)
-        return AVOW_FAIL(err, NOMEM, "out of memory");
-    j->vf = vf;
-    j->in = in;
-    rc = avow_bundle_parse(in->bundle, &j->bundle, &why);
+    rc = avow_bundle_parse(in->bundle, &b, &why);
     if (is_ours(rc))
         return AVOW_FAIL_CODE(err, rc, "%s", why.text);
     if (rc < 0) /* the sender's fault: said as it is without a service */
         return avow_judge(in, claims, verdict, err);
-    AVOW_TRY(conclude(j, &found, verdict, err));
-    if (claims)
-        *claims = *found;
-    return 0;
+    return avow_verifier_judge_bundle(vf, in, &b, claims, verdict, err);
 }
 
 int avow_verifier_judge_bundle(struct avow_verifier *vf, const struct avow_judge_in *in,
                                const struct avow_bundle *b, struct avow_claims *claims,
                                struct avow_verdict *verdict, struct avow_error *err)
 {
-    avow_auto(avow_cleanup_judging) struct judging *j = NULL;
+    avow_autofree struct judging *j = NULL;
     const struct avow_claims *found = NULL;
-    int rc = 0;
 
     if (!vf || !vf->azure)
         return avow_judge_bundle(in, b, claims, verdict, err);
@@ -211,10 +194,8 @@ int avow_verifier_judge_bundle(struct avow_verifier *vf, const struct avow_judge
         return AVOW_FAIL(err, NOMEM, "out of memory");
     j->vf = vf;
     j->in = in;
-    j->bundle = *b; /* lent */
-    rc = conclude(j, &found, verdict, err);
-    j->bundle = (struct avow_bundle){ 0 };
-    AVOW_TRY(rc);
+    j->bundle = b;
+    AVOW_TRY(conclude(j, &found, verdict, err));
     if (claims)
         *claims = *found;
     return 0;
