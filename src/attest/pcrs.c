@@ -22,13 +22,11 @@
 /* The next line without white space around it; false at the end, or if it is no text. */
 static bool next_line(struct avow_rd *r, char line[LINE_MAX_LEN], bool *ok)
 {
-    const uint8_t *end = r->rest.len ? memchr(r->rest.data, '\n', r->rest.len) : NULL;
-    size_t n = end ? (size_t)(end - r->rest.data) : r->rest.len;
-    struct avow_bytes b = avow_unwrap_trim(avow_bytes_sub(r->rest, 0, n));
+    struct avow_bytes b = { 0 };
 
-    if (!r->rest.len)
+    if (!avow_text_line(&r->rest, &b))
         return false;
-    r->rest = avow_bytes_sub(r->rest, end ? n + 1 : n, r->rest.len - (end ? n + 1 : n));
+    b = avow_unwrap_trim(b);
     *ok = b.len < LINE_MAX_LEN && (!b.len || !memchr(b.data, 0, b.len));
     if (*ok && b.len)
         memcpy(line, b.data, b.len);

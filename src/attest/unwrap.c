@@ -120,15 +120,10 @@ int avow_unwrap_text(struct avow_bytes text, struct avow_buf *out, struct avow_e
 /* The next line of @rest without its end; false if there is none. */
 static bool next_line(struct avow_bytes *rest, struct avow_bytes *line)
 {
-    const uint8_t *end = rest->len ? memchr(rest->data, '\n', rest->len) : NULL;
-    size_t n = end ? (size_t)(end - rest->data) : rest->len;
-
-    if (!rest->len)
+    if (!avow_text_line(rest, line))
         return false;
-    *line = avow_bytes_sub(*rest, 0, n);
     if (line->len && line->data[line->len - 1] == '\r')
         line->len--;
-    *rest = avow_bytes_sub(*rest, end ? n + 1 : n, rest->len - (end ? n + 1 : n));
     return true;
 }
 

@@ -200,3 +200,16 @@ int avow_url_decode(const char *text, struct avow_buf *out, struct avow_error *e
     }
     return avow_buf_ok(out, err);
 }
+
+bool avow_text_line(struct avow_bytes *rest, struct avow_bytes *line)
+{
+    const uint8_t *end = rest->len ? memchr(rest->data, '\n', rest->len) : NULL;
+    size_t n = end ? (size_t)(end - rest->data) : rest->len;
+    size_t taken = end ? n + 1 : n;
+
+    if (!rest->len)
+        return false;
+    *line = avow_bytes_sub(*rest, 0, n);
+    *rest = avow_bytes_sub(*rest, taken, rest->len - taken);
+    return true;
+}

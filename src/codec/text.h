@@ -32,4 +32,7 @@ void avow_printable(char *text);
 /* Undo %XX (RFC 3986); "+" stays. Appends to @out. -AVOW_E_FORMAT, -AVOW_E_LIMIT. */
 AVOW_MUST_USE int avow_url_decode(const char *text, struct avow_buf *out, struct avow_error *err);
 
+/* Take the next line off @rest, without its newline. False, and nothing, where no byte is left. */
+bool avow_text_line(struct avow_bytes *rest, struct avow_bytes *line);
+
 #endif

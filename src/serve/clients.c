@@ -34,17 +34,10 @@ static int take_line(struct avow_bytes line, const char *name, size_t number,
 int avow_clients_parse(struct avow_bytes text, const char *name, struct avow_clients *out,
                        struct avow_error *err)
 {
-    struct avow_rd r = avow_rd_init(text);
     struct avow_bytes line = { 0 };
 
     out->n = 0;
-    for (size_t number = 1; r.rest.len; number++) {
-        const uint8_t *end = memchr(r.rest.data, '\n', r.rest.len);
-        size_t n = end ? (size_t)(end - r.rest.data) : r.rest.len;
-
-        AVOW_TRY(avow_rd_bytes(&r, n, &line));
-        if (end)
-            AVOW_TRY(avow_rd_skip(&r, 1));
+    for (size_t number = 1; avow_text_line(&text, &line); number++) {
         while (line.len && (line.data[line.len - 1] == ' ' || line.data[line.len - 1] == '\t' ||
                             line.data[line.len - 1] == '\r'))
             line.len--;

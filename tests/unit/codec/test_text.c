@@ -131,6 +131,23 @@ static void urls(void **state)
     assert_int_equal(avow_url_decode("12345678901234567", &out, NULL), -AVOW_E_LIMIT);
 }
 
+static void lines(void **state)
+{
+    struct avow_bytes rest = avow_bytes_str("a\r\n\nlast");
+    struct avow_bytes line = { 0 };
+
+    (void)state;
+    assert_true(avow_text_line(&rest, &line));
+    assert_true(avow_bytes_equal(line, avow_bytes_str("a\r")));
+    assert_true(avow_text_line(&rest, &line));
+    assert_int_equal(line.len, 0);
+    assert_true(avow_text_line(&rest, &line));
+    assert_true(avow_bytes_equal(line, avow_bytes_str("last")));
+    assert_false(avow_text_line(&rest, &line));
+    rest = AVOW_BYTES(NULL, 0);
+    assert_false(avow_text_line(&rest, &line));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -141,6 +158,7 @@ int main(void)
         cmocka_unit_test(bad_base64_is_refused),
         cmocka_unit_test(only_printable_ascii_stays),
         cmocka_unit_test(urls),
+        cmocka_unit_test(lines),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
