@@ -62,6 +62,8 @@
 #define AVOW_TDX_MR_LEN 48u
 #define AVOW_TDX_RTMRS 4u
 #define AVOW_TDX_REPORTDATA_LEN 64u
+#define AVOW_TDX_ATTR_SEPT_VE_DISABLE 28u /* bits of TDATTRIBUTES */
+#define AVOW_TDX_ATTR_MIGRATABLE 29u
 #define AVOW_TDX_ATTR_DEBUG_BYTE \
     0 /* byte 0 of TDATTRIBUTES: not zero means that the host can look in */
 

@@ -2,6 +2,7 @@
 #include <stdio.h>
 
 #include "codec/text.h"
+#include "evidence/tdx.h"
 #include "policy/draft_internal.h"
 
 #define HEX_MAX (2 * 64 + 1)
@@ -140,8 +141,6 @@ static int add_registers(struct draft_section *s, const struct avow_claims *c, c
 static int add_tdx(struct draft_section *s, const struct avow_claims *c, const char *name,
                    struct avow_error *err)
 {
-    uint8_t security = c->tdx.td_attributes[3]; /* bits 28 SEPT_VE_DISABLE, 29 MIGRATABLE */
-
     for (size_t i = 0; i < sizeof s->svn; i++)
         s->svn[i] = s->n ? least(s->svn[i], c->tdx.tee_tcb_svn[i]) : c->tdx.tee_tcb_svn[i];
     if (s->n == 0 || c->tdx.tcb_evaluation < s->evaluation)
@@ -149,10 +148,9 @@ static int add_tdx(struct draft_section *s, const struct avow_claims *c, const c
     if ((unsigned)c->tdx.tcb_status >= TDX_STATUSES)
         return AVOW_FAIL(err, REFUSED, "a TCB status that nobody knows");
     s->status[c->tdx.tcb_status] = true;
-    count(s, DRAFT_DEBUG, c->debug || c->tdx.td_attributes[0] != 0);
-    count(s, DRAFT_MIGRATION,
-          (security & 0x20) != 0 || !avow_bytes_zero(AVOW_BYTES_OF(c->tdx.mrservicetd)));
-    count(s, DRAFT_SEPT_VE, (security & 0x10) != 0);
+    count(s, DRAFT_DEBUG, avow_claims_is_open(c));
+    count(s, DRAFT_MIGRATION, avow_claims_td_may_migrate(c));
+    count(s, DRAFT_SEPT_VE, avow_claims_td_attribute(c, AVOW_TDX_ATTR_SEPT_VE_DISABLE));
     AVOW_TRY(put_hex(s, "mrtd", AVOW_BYTES_OF(c->measurement), name, err));
     for (uint32_t i = 0; i < c->tdx.n_advisories && i < AVOW_ADVISORIES_MAX; i++)
         AVOW_TRY(put_text(s, "allow-advisories", c->tdx.advisories[i], name, err));
@@ -183,13 +181,11 @@ static int add_azure(struct draft_section *s, const struct avow_claims *c, const
 static int check_node(const struct avow_draft *d, const struct avow_claims *c,
                       struct avow_error *err)
 {
-    bool is_tdx = avow_tee_hardware(c->tee) == AVOW_TEE_TDX;
-
     if (d->n == AVOW_DRAFT_NODES_MAX)
         return AVOW_FAIL(err, LIMIT, "more than %u nodes", AVOW_DRAFT_NODES_MAX);
     if (!c->authentic || avow_tee_hardware(c->tee) == AVOW_TEE_NONE)
         return AVOW_FAIL(err, REFUSED, "not authentic: a policy cannot be made of it");
-    if ((c->debug || (is_tdx && c->tdx.td_attributes[0] != 0)) && !d->options.allow_debug)
+    if (avow_claims_is_open(c) && !d->options.allow_debug)
         return AVOW_FAIL(err, REFUSED,
                          "the host may look into this VM (debugging): no known-good node; "
                          "--allow-debug makes a policy that accepts it");

@@ -1,6 +1,7 @@
 #include "policy/tdx.h"
 
 #include "codec/text.h"
+#include "evidence/tdx.h"
 
 #define ADVISORY_MAX 23u /* bytes of an id, as claims have room for */
 
@@ -193,11 +194,6 @@ static uint64_t word(const uint8_t le[8])
     return w;
 }
 
-static bool td_attribute(const struct avow_claims *c, unsigned bit)
-{
-    return (c->tdx.td_attributes[bit / 8] >> bit % 8 & 1) != 0;
-}
-
 static void appraise_flag(const struct tdx_rules *r, const char *key, const char *code, bool set,
                           bool allowed, const char *what, struct avow_verdict *v)
 {
@@ -211,19 +207,15 @@ static void appraise_flag(const struct tdx_rules *r, const char *key, const char
 static void appraise_flags(const struct tdx_rules *r, const struct avow_claims *c,
                            struct avow_verdict *v)
 {
-    enum { SEPT_VE_DISABLE = 28, MIGRATABLE = 29 }; /* bits of TDATTRIBUTES */
-    bool migrates =
-        td_attribute(c, MIGRATABLE) || !avow_bytes_zero(AVOW_BYTES_OF(c->tdx.mrservicetd));
+    bool sept_ve_disable = avow_claims_td_attribute(c, AVOW_TDX_ATTR_SEPT_VE_DISABLE);
 
-    /* the whole byte is "TD under debug": its other bits are reserved or let the host profile */
-    appraise_flag(r, "allow-debug", "debug", c->debug || c->tdx.td_attributes[0] != 0,
-                  r->allow_debug, "the host may read or profile the TD (TUD attributes)", v);
-    appraise_flag(r, "allow-migration", "migration", migrates, r->allow_migration,
-                  "the TD may migrate or has a service TD", v);
+    appraise_flag(r, "allow-debug", "debug", avow_claims_is_open(c), r->allow_debug,
+                  "the host may read or profile the TD (TUD attributes)", v);
+    appraise_flag(r, "allow-migration", "migration", avow_claims_td_may_migrate(c),
+                  r->allow_migration, "the TD may migrate or has a service TD", v);
     keys_from(&r->section, "require-sept-ve-disable", v);
-    avow_verdict_add(v, "sept-ve", td_attribute(c, SEPT_VE_DISABLE) || !r->require_sept_ve_disable,
-                     "SEPT_VE_DISABLE is %s%s",
-                     td_attribute(c, SEPT_VE_DISABLE) ? "set" : "not set",
+    avow_verdict_add(v, "sept-ve", sept_ve_disable || !r->require_sept_ve_disable,
+                     "SEPT_VE_DISABLE is %s%s", sept_ve_disable ? "set" : "not set",
                      r->require_sept_ve_disable ? ", and must be" : ", and need not be");
 }
 

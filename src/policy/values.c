@@ -80,6 +80,19 @@ static bool is_open(const struct value_set *set, size_t i, int64_t now)
     return set->from[i] <= now && now <= set->until[i];
 }
 
+static bool is_equal(const struct value_set *set, size_t i, struct avow_bytes value)
+{
+    return avow_bytes_equal(AVOW_BYTES(set->v[i], value.len), value);
+}
+
+bool values_allow(const struct value_set *set, struct avow_bytes value, int64_t now)
+{
+    for (size_t i = 0; i < set->n; i++)
+        if (is_open(set, i, now) && is_equal(set, i, value))
+            return true;
+    return !set->listed;
+}
+
 static void put_window(struct avow_buf *out, const struct value_set *set, size_t i)
 {
     char from[AVOW_TIME_TEXT], until[AVOW_TIME_TEXT];
@@ -102,8 +115,7 @@ static size_t put_matches(struct avow_buf *out, const struct value_set *set,
     size_t n = 0;
 
     for (size_t i = 0; i < set->n; i++) {
-        if (!avow_bytes_equal(AVOW_BYTES(set->v[i], value.len), value) ||
-            is_open(set, i, now) != open)
+        if (!is_equal(set, i, value) || is_open(set, i, now) != open)
             continue;
         if (++n > WINDOWS_NAMED)
             continue;

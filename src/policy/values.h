@@ -25,6 +25,8 @@ struct value_set {
  */
 AVOW_MUST_USE int values_read(const json_t *obj, const char *key, size_t len, bool required,
                               struct value_set *out, struct avow_error *err);
+/* Whether @value is among those allowed at @now (unix seconds). */
+bool values_allow(const struct value_set *set, struct avow_bytes value, int64_t now);
 /*
  * One reason with @code: @value, called @what, is among those allowed at @now (unix seconds). The
  * text says which of the list it is, and the windows that let it pass; of a value that is listed

@@ -9,7 +9,6 @@
 #include "serve/file.h"
 
 #define VERSION 1
-#define TD_MIGRATABLE 29u /* bit of TDATTRIBUTES */
 
 struct paravisor {
     char name[AVOW_PARAVISOR_NAME_MAX + 1];
@@ -212,18 +211,15 @@ size_t avow_paravisors_count(const struct avow_paravisors *p)
 
 /* ---- matching ---- */
 
-/* Nobody outside may look into the VM or move it (TDX: bits and bytes as in policy/tdx.c), and of
- * SNP the paravisor itself asked for the report, not what runs above it. */
+/* Nobody outside may look into the VM or move it, and of SNP the paravisor itself asked for the
+ * report, not what runs above it. */
 static bool is_closed(const struct avow_claims *c)
 {
-    const uint8_t *attributes = c->tdx.td_attributes;
-
-    if (c->debug)
+    if (avow_claims_is_open(c))
         return false;
-    if (c->tee == AVOW_TEE_SNP)
-        return c->snp.vmpl == 0 && !(c->snp.policy & AVOW_SNP_POLICY_MIGRATE_MA);
-    return attributes[0] == 0 && !(attributes[TD_MIGRATABLE / 8] >> TD_MIGRATABLE % 8 & 1) &&
-           avow_bytes_zero(AVOW_BYTES_OF(c->tdx.mrservicetd));
+    return c->tee == AVOW_TEE_SNP
+               ? c->snp.vmpl == 0 && !(c->snp.policy & AVOW_SNP_POLICY_MIGRATE_MA)
+               : !avow_claims_td_may_migrate(c);
 }
 
 /* Whether it is a paravisor's runtime data that the hardware's report is about. */
@@ -236,26 +232,17 @@ static bool speaks(const struct avow_claims *c, const struct avow_maa_request *r
            avow_runtime_parse(avow_buf_view(&rq->runtime.bytes), &runtime, NULL) == 0;
 }
 
-static bool equals(const struct value_set *set, struct avow_bytes v, int64_t now)
-{
-    for (size_t i = 0; i < set->n; i++)
-        if (set->from[i] <= now && now <= set->until[i] &&
-            avow_bytes_equal(AVOW_BYTES(set->v[i], v.len), v))
-            return true;
-    return !set->listed;
-}
-
 static bool is_this(const struct paravisor *p, const struct avow_claims *c, int64_t now)
 {
     if (p->tee != c->tee || p->simulated != c->simulated ||
-        !equals(&p->measured, AVOW_BYTES_OF(c->measurement), now))
+        !values_allow(&p->measured, AVOW_BYTES_OF(c->measurement), now))
         return false;
     if (p->tee == AVOW_TEE_SNP)
         return c->snp.guest_svn >= p->min_guest_svn &&
-               equals(&p->id_key, AVOW_BYTES_OF(c->snp.id_key_digest), now) &&
-               equals(&p->host_data, AVOW_BYTES_OF(c->snp.host_data), now);
-    return equals(&p->mrseam, AVOW_BYTES_OF(c->tdx.mrseam), now) &&
-           equals(&p->mrownerconfig, AVOW_BYTES_OF(c->tdx.mrownerconfig), now);
+               values_allow(&p->id_key, AVOW_BYTES_OF(c->snp.id_key_digest), now) &&
+               values_allow(&p->host_data, AVOW_BYTES_OF(c->snp.host_data), now);
+    return values_allow(&p->mrseam, AVOW_BYTES_OF(c->tdx.mrseam), now) &&
+           values_allow(&p->mrownerconfig, AVOW_BYTES_OF(c->tdx.mrownerconfig), now);
 }
 
 const char *avow_paravisors_match(const struct avow_paravisors *p, const struct avow_claims *c,

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "codec/text.h"
+#include "evidence/tdx.h"
 
 static const char *const status_names[] = {
     [AVOW_TCB_UNKNOWN] = "Unknown",
@@ -108,4 +109,20 @@ void avow_claims_time(int64_t t, char out[AVOW_TIME_TEXT])
              (int)(yoe + era * 400 + (mp >= 10 ? 1 : 0)), (int)(mp < 10 ? mp + 3 : mp - 9),
              (int)(doy - (153 * mp + 2) / 5 + 1), (int)(s / 3600), (int)(s / 60 % 60),
              (int)(s % 60));
+}
+
+bool avow_claims_td_attribute(const struct avow_claims *c, unsigned bit)
+{
+    return (c->tdx.td_attributes[bit / 8] >> bit % 8 & 1) != 0;
+}
+
+bool avow_claims_is_open(const struct avow_claims *c)
+{
+    return c->debug || c->tdx.td_attributes[AVOW_TDX_ATTR_DEBUG_BYTE] != 0;
+}
+
+bool avow_claims_td_may_migrate(const struct avow_claims *c)
+{
+    return avow_claims_td_attribute(c, AVOW_TDX_ATTR_MIGRATABLE) ||
+           !avow_bytes_zero(AVOW_BYTES_OF(c->tdx.mrservicetd));
 }

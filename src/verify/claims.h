@@ -165,6 +165,14 @@ bool avow_claims_missing(struct avow_claims *c, const char *code, const char *fm
 /* True only if at least one check ran and none is failed or not run. */
 bool avow_claims_all_passed(const struct avow_claims *c);
 
+/* What the evidence says of the VM, of either TEE. Bit @bit of TDATTRIBUTES (AVOW_TDX_ATTR_*). */
+bool avow_claims_td_attribute(const struct avow_claims *c, unsigned bit);
+/* The host may look in: DEBUG; of TDX the whole byte is "TD under debug", whose other bits are
+ * reserved or let the host profile. */
+bool avow_claims_is_open(const struct avow_claims *c);
+/* TDX: the TD may be moved, or has a service TD, which could. */
+bool avow_claims_td_may_migrate(const struct avow_claims *c);
+
 #define AVOW_TIME_TEXT 32
 /* "2025-12-10T00:00:00Z", for the text of checks. */
 void avow_claims_time(int64_t t, char out[AVOW_TIME_TEXT]);
