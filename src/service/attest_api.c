@@ -14,7 +14,7 @@ static const char *const api_versions[] = { "2018-09-01-preview", "2020-08-01-pr
 
 /* A request that a worker has. */
 struct waiting {
-    struct avow_verifier *v;
+    struct avow_service *v;
     struct avow_request *r; /* NULL: the client left */
     struct appraisal a;
 };
@@ -108,7 +108,7 @@ static bool check_head(struct avow_request *r)
     return false;
 }
 
-static struct waiting *waiting_new(struct avow_verifier *v, struct avow_request *r,
+static struct waiting *waiting_new(struct avow_service *v, struct avow_request *r,
                                    enum avow_maa_type type)
 {
     avow_auto(avow_cleanup_waiting) struct waiting *w = calloc(1, sizeof *w);
@@ -138,7 +138,7 @@ static struct waiting *waiting_new(struct avow_verifier *v, struct avow_request 
     return avow_steal(&w);
 }
 
-static void attest(struct avow_verifier *v, struct avow_request *r, enum avow_maa_type type)
+static void attest(struct avow_service *v, struct avow_request *r, enum avow_maa_type type)
 {
     struct waiting *w = NULL;
 
@@ -165,7 +165,7 @@ static void on_tdxvm(void *ctx, struct avow_request *r)
     attest(ctx, r, AVOW_MAA_TDXVM);
 }
 
-void attest_routes(struct avow_verifier *v)
+void attest_routes(struct avow_service *v)
 {
     avow_server_route(v->server, "POST", "/attest/sevsnpvm", on_sevsnpvm, v);
     avow_server_route(v->server, "POST", "/attest/tdxvm", on_tdxvm, v);

@@ -9,7 +9,7 @@
 #define RESULT_LIFE_S 3600 /* as MAA's */
 
 /* Administrators only; false: it was answered. */
-static bool admit(const struct avow_verifier *v, struct avow_request *r)
+static bool admit(const struct avow_service *v, struct avow_request *r)
 {
     if (!verifier_check_version(r))
         return false;
@@ -30,7 +30,7 @@ static json_t *b64url(struct avow_bytes v)
 }
 
 /* {"token": JWS of ours over @take_result}. */
-static void reply(struct avow_verifier *v, struct avow_request *r, json_t *take_result)
+static void reply(struct avow_service *v, struct avow_request *r, json_t *take_result)
 {
     avow_auto(avow_buf_done) struct avow_buf token = AVOW_BUF(4 * AVOW_MAA_POLICY_JWS_MAX);
     avow_auto(avow_buf_done) struct avow_buf jku = AVOW_BUF(512);
@@ -75,7 +75,7 @@ static enum avow_maa_type type_of(struct avow_request *r, const char *suffix)
 
 static void on_get(void *ctx, struct avow_request *r)
 {
-    struct avow_verifier *v = ctx;
+    struct avow_service *v = ctx;
     enum avow_maa_type type = AVOW_MAA_NONE;
 
     if (!admit(v, r) || (type = type_of(r, "")) == AVOW_MAA_NONE)
@@ -86,7 +86,7 @@ static void on_get(void *ctx, struct avow_request *r)
 }
 
 /* The log has every policy that ever was in force, before it is. */
-static int change(struct avow_verifier *v, struct avow_request *r, enum avow_maa_type type,
+static int change(struct avow_service *v, struct avow_request *r, enum avow_maa_type type,
                   struct avow_service_policy *fresh, struct avow_error *err)
 {
     const struct avow_service_policy *before = avow_policies_get(v->policies, type);
@@ -108,7 +108,7 @@ static int change(struct avow_verifier *v, struct avow_request *r, enum avow_maa
     return 0;
 }
 
-static void finish_change(struct avow_verifier *v, struct avow_request *r, enum avow_maa_type type,
+static void finish_change(struct avow_service *v, struct avow_request *r, enum avow_maa_type type,
                           struct avow_service_policy *fresh)
 {
     struct avow_error err = { 0 };
@@ -130,7 +130,7 @@ static void finish_change(struct avow_verifier *v, struct avow_request *r, enum 
 
 static void on_put(void *ctx, struct avow_request *r)
 {
-    struct avow_verifier *v = ctx;
+    struct avow_service *v = ctx;
     avow_auto(avow_cleanup_service_policy) struct avow_service_policy *fresh = NULL;
     enum avow_maa_type type = AVOW_MAA_NONE;
     struct avow_error err = { 0 };
@@ -147,7 +147,7 @@ static void on_put(void *ctx, struct avow_request *r)
 
 static void on_reset(void *ctx, struct avow_request *r)
 {
-    struct avow_verifier *v = ctx;
+    struct avow_service *v = ctx;
     enum avow_maa_type type = AVOW_MAA_NONE;
     struct avow_error err = { 0 };
     int rc = 0;
@@ -163,7 +163,7 @@ static void on_reset(void *ctx, struct avow_request *r)
         finish_change(v, r, type, NULL);
 }
 
-void policy_routes(struct avow_verifier *v)
+void policy_routes(struct avow_service *v)
 {
     avow_server_route(v->server, "GET", "/policies/{type}", on_get, v);
     avow_server_route(v->server, "PUT", "/policies/{type}", on_put, v);

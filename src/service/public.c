@@ -10,7 +10,7 @@
 
 static void on_certs(void *ctx, struct avow_request *r)
 {
-    struct avow_verifier *v = ctx;
+    struct avow_service *v = ctx;
     avow_autofree char *text = json_dumps(v->jwks, JSON_COMPACT);
 
     if (!text) {
@@ -23,14 +23,14 @@ static void on_certs(void *ctx, struct avow_request *r)
 
 static void on_configuration(void *ctx, struct avow_request *r)
 {
-    struct avow_verifier *v = ctx;
+    struct avow_service *v = ctx;
 
     avow_request_reply_json(r, 200, avow_maa_openid(v->issuer));
 }
 
 static void on_health(void *ctx, struct avow_request *r)
 {
-    struct avow_verifier *v = ctx;
+    struct avow_service *v = ctx;
 
     avow_request_reply_json(r, 200,
                             json_pack("{s:s, s:s, s:s, s:I}", "status", "ok", "version",
@@ -47,7 +47,7 @@ static bool is_loopback(const struct avow_client_address *from)
 }
 
 /* For those who look after the service; false: it was answered. */
-static bool admit(const struct avow_verifier *v, struct avow_request *r, const char *what)
+static bool admit(const struct avow_service *v, struct avow_request *r, const char *what)
 {
     if (is_loopback(avow_request_from(r)) || verifier_is_admin(v, r))
         return true;
@@ -58,7 +58,7 @@ static bool admit(const struct avow_verifier *v, struct avow_request *r, const c
 
 static void on_audit_head(void *ctx, struct avow_request *r)
 {
-    struct avow_verifier *v = ctx;
+    struct avow_service *v = ctx;
     struct avow_audit_head head = { 0 };
 
     if (!admit(v, r, "the head of the audit log is"))
@@ -69,7 +69,7 @@ static void on_audit_head(void *ctx, struct avow_request *r)
 
 static void on_metrics(void *ctx, struct avow_request *r)
 {
-    struct avow_verifier *v = ctx;
+    struct avow_service *v = ctx;
     avow_auto(avow_buf_done) struct avow_buf text = AVOW_BUF(METRICS_MAX);
     struct avow_audit_head head = { 0 };
 
@@ -89,7 +89,7 @@ static void on_metrics(void *ctx, struct avow_request *r)
 
 static void on_nonce(void *ctx, struct avow_request *r)
 {
-    struct avow_verifier *v = ctx;
+    struct avow_service *v = ctx;
     struct avow_error err = { 0 };
     char text[AVOW_NONCE_TEXT];
     int64_t expires = 0;
@@ -103,7 +103,7 @@ static void on_nonce(void *ctx, struct avow_request *r)
                             json_pack("{s:s, s:I}", "nonce", text, "expires", (json_int_t)expires));
 }
 
-void public_routes(struct avow_verifier *v)
+void public_routes(struct avow_service *v)
 {
     avow_server_route(v->server, "GET", "/certs", on_certs, v);
     avow_server_route(v->server, "GET", "/.well-known/openid-configuration", on_configuration, v);

@@ -8,7 +8,7 @@
 
 /* A generation in the making: a value for the worker and back. */
 struct making {
-    struct avow_verifier *v;
+    struct avow_service *v;
     struct basis *basis;
     char *issuer;
     struct avow_generation *made;
@@ -48,12 +48,12 @@ static int attest(const struct avow_source_settings *device, const struct basis 
     return avow_generation_attest(g, avow_buf_view(&bundle), err);
 }
 
-int rotation_attest(struct avow_verifier *v, struct avow_error *err)
+int rotation_attest(struct avow_service *v, struct avow_error *err)
 {
     return attest(&v->device, v->basis, avow_keys_current(v->keys), err);
 }
 
-int rotation_publish(struct avow_verifier *v, struct avow_error *err)
+int rotation_publish(struct avow_service *v, struct avow_error *err)
 {
     json_t *fresh = avow_keys_jwks(v->keys);
 
@@ -75,7 +75,7 @@ static void make(void *ctx)
 
 static int adopt(struct making *m, struct avow_error *err)
 {
-    struct avow_verifier *v = m->v;
+    struct avow_service *v = m->v;
     const int64_t now = verifier_now();
 
     if (m->rc < 0)
@@ -90,7 +90,7 @@ static int adopt(struct making *m, struct avow_error *err)
 }
 
 /* Logged, and left in the state folder for who waits for the new keys (command_rotate.c). */
-static void rotation_failed(struct avow_verifier *v, const char *text)
+static void rotation_failed(struct avow_service *v, const char *text)
 {
     avow_auto(avow_buf_done) struct avow_buf note = AVOW_BUF(2 * AVOW_ERROR_TEXT_MAX);
     avow_autofree char *path = NULL;
@@ -120,7 +120,7 @@ static void on_made(void *ctx, bool ran)
              avow_keys_count(m->v->keys));
 }
 
-void avow_verifier_rotate(struct avow_verifier *v)
+void avow_service_rotate(struct avow_service *v)
 {
     avow_auto(avow_cleanup_making) struct making *m = NULL;
 
@@ -142,7 +142,7 @@ void avow_verifier_rotate(struct avow_verifier *v)
     (void)avow_steal(&m);
 }
 
-void rotation_tick(struct avow_verifier *v)
+void rotation_tick(struct avow_service *v)
 {
     const int64_t now = verifier_now();
     struct avow_error err = { 0 };
@@ -150,5 +150,5 @@ void rotation_tick(struct avow_verifier *v)
     if (avow_keys_prune(v->keys, now) && rotation_publish(v, &err) < 0)
         avow_log(AVOW_LOG_ERROR, "certs", "text=\"%s\"", err.text);
     if (now - avow_keys_current(v->keys)->created >= v->settings->key_life_s)
-        avow_verifier_rotate(v);
+        avow_service_rotate(v);
 }

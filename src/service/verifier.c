@@ -32,7 +32,7 @@ void basis_unref(struct basis *b)
     free(b);
 }
 
-bool verifier_is_admin(const struct avow_verifier *v, const struct avow_request *r)
+bool verifier_is_admin(const struct avow_service *v, const struct avow_request *r)
 {
     const uint8_t *spki = avow_request_spki(r);
 
@@ -43,14 +43,14 @@ bool verifier_is_admin(const struct avow_verifier *v, const struct avow_request 
 
 static bool on_admit(void *ctx, const struct avow_client_address *from)
 {
-    struct avow_verifier *v = ctx;
+    struct avow_service *v = ctx;
 
     return avow_throttle_take(v->throttle, from->key, avow_now_ns());
 }
 
 static void on_answered(void *ctx, const struct avow_answered *a)
 {
-    struct avow_verifier *v = ctx;
+    struct avow_service *v = ctx;
     char label[64];
 
     snprintf(label, sizeof label, "status=%d", a->status);
@@ -86,7 +86,7 @@ static int open_basis(const struct avow_settings *s, struct basis **out, struct 
     return 0;
 }
 
-static int open_audit(struct avow_verifier *v, struct avow_error *err)
+static int open_audit(struct avow_service *v, struct avow_error *err)
 {
     avow_autofree char *path = NULL;
 
@@ -94,7 +94,7 @@ static int open_audit(struct avow_verifier *v, struct avow_error *err)
     return avow_audit_open(path, AVOW_AUDIT_WRITE, v->settings->audit_max, &v->audit, err);
 }
 
-static int open_policies(struct avow_verifier *v, struct avow_error *err)
+static int open_policies(struct avow_service *v, struct avow_error *err)
 {
     avow_autofree char *path = NULL;
 
@@ -104,7 +104,7 @@ static int open_policies(struct avow_verifier *v, struct avow_error *err)
     return avow_policies_signed(v->policies, v->signers, err);
 }
 
-static int open_keys(struct avow_verifier *v, struct avow_error *err)
+static int open_keys(struct avow_service *v, struct avow_error *err)
 {
     avow_autofree char *path = NULL;
     const int64_t now = verifier_now();
@@ -121,7 +121,7 @@ static int open_keys(struct avow_verifier *v, struct avow_error *err)
 /* ---- the address ---- */
 
 /* Who tokens say made them, unless it is configured: the address; of a wildcard, our host name. */
-static int name_issuer(struct avow_verifier *v, const char *host, uint16_t port,
+static int name_issuer(struct avow_service *v, const char *host, uint16_t port,
                        struct avow_error *err)
 {
     char name[64] = "localhost";
@@ -140,7 +140,7 @@ static int name_issuer(struct avow_verifier *v, const char *host, uint16_t port,
     return n < 0 ? AVOW_FAIL(err, NOMEM, "out of memory") : 0;
 }
 
-static int tls_files(struct avow_verifier *v, const struct avow_settings *s, const char *host,
+static int tls_files(struct avow_service *v, const struct avow_settings *s, const char *host,
                      struct avow_error *err)
 {
     if (s->tls_cert) {
@@ -152,7 +152,7 @@ static int tls_files(struct avow_verifier *v, const struct avow_settings *s, con
     return avow_server_tls_make(v->tls_cert, v->tls_key, host, verifier_now(), err);
 }
 
-static int make_server(struct avow_verifier *v, struct avow_error *err)
+static int make_server(struct avow_service *v, struct avow_error *err)
 {
     const struct avow_settings *s = v->settings;
     struct sockaddr_storage addr = { 0 };
@@ -186,7 +186,7 @@ static void on_tick(evutil_socket_t fd, short what, void *arg)
     rotation_tick(arg);
 }
 
-static int make_parts(struct avow_verifier *v, struct avow_error *err)
+static int make_parts(struct avow_service *v, struct avow_error *err)
 {
     const struct avow_settings *s = v->settings;
     const struct timeval minute = { .tv_sec = TICK_S };
@@ -204,7 +204,7 @@ static int make_parts(struct avow_verifier *v, struct avow_error *err)
     return avow_workers_new(v->base, s->workers, &v->workers, err);
 }
 
-static int start(struct avow_verifier *v, struct avow_error *err)
+static int start(struct avow_service *v, struct avow_error *err)
 {
     AVOW_TRY(make_parts(v, err));
     AVOW_TRY(make_server(v, err));
@@ -223,10 +223,10 @@ static int start(struct avow_verifier *v, struct avow_error *err)
     return 0;
 }
 
-int avow_verifier_new(struct event_base *base, const struct avow_settings *settings,
-                      struct avow_verifier **out, struct avow_error *err)
+int avow_service_new(struct event_base *base, const struct avow_settings *settings,
+                     struct avow_service **out, struct avow_error *err)
 {
-    avow_auto(avow_cleanup_verifier) struct avow_verifier *v = calloc(1, sizeof *v);
+    avow_auto(avow_cleanup_service) struct avow_service *v = calloc(1, sizeof *v);
 
     if (!v)
         return AVOW_FAIL(err, NOMEM, "out of memory");
@@ -240,7 +240,7 @@ int avow_verifier_new(struct event_base *base, const struct avow_settings *setti
     return 0;
 }
 
-void avow_verifier_free(struct avow_verifier *v)
+void avow_service_free(struct avow_service *v)
 {
     if (!v)
         return;
@@ -270,7 +270,7 @@ void avow_verifier_free(struct avow_verifier *v)
     free(v);
 }
 
-int avow_verifier_ready(const struct avow_verifier *v, struct avow_buf *out, struct avow_error *err)
+int avow_service_ready(const struct avow_service *v, struct avow_buf *out, struct avow_error *err)
 {
     avow_autojson json_t *j = json_pack("{s:s, s:s, s:s}", "certificate", v->tls_cert, "issuer",
                                         v->issuer, "listen", v->address);
@@ -281,8 +281,8 @@ int avow_verifier_ready(const struct avow_verifier *v, struct avow_buf *out, str
     return avow_buf_put_str(out, "\n");
 }
 
-int avow_verifier_reload(struct avow_verifier *v, const struct avow_settings *fresh,
-                         struct avow_error *err)
+int avow_service_reload(struct avow_service *v, const struct avow_settings *fresh,
+                        struct avow_error *err)
 {
     avow_auto(avow_cleanup_basis) struct basis *basis = NULL;
     avow_autofree struct avow_clients *admins = calloc(1, sizeof *admins);

@@ -10,24 +10,24 @@
 #include "base/cleanup.h"
 #include "service/settings.h"
 
-struct avow_verifier; /* opaque, owned */
+struct avow_service; /* opaque, owned */
 
 /* Makes what the state folder, which the caller has taken (service/state.h), lacks, and listens.
  * @settings outlives it; so does @base. */
-AVOW_MUST_USE int avow_verifier_new(struct event_base *base, const struct avow_settings *settings,
-                                    struct avow_verifier **out, struct avow_error *err);
+AVOW_MUST_USE int avow_service_new(struct event_base *base, const struct avow_settings *settings,
+                                   struct avow_service **out, struct avow_error *err);
 /* The loop must run once more (EVLOOP_NONBLOCK) before its base is freed. */
-void avow_verifier_free(struct avow_verifier *v);
-AVOW_DEFINE_CLEANUP(verifier, struct avow_verifier, avow_verifier_free)
+void avow_service_free(struct avow_service *v);
+AVOW_DEFINE_CLEANUP(service, struct avow_service, avow_service_free)
 
 /* One line of JSON for who started it: {"certificate","issuer","listen"}. */
-AVOW_MUST_USE int avow_verifier_ready(const struct avow_verifier *v, struct avow_buf *out,
-                                      struct avow_error *err);
+AVOW_MUST_USE int avow_service_ready(const struct avow_service *v, struct avow_buf *out,
+                                     struct avow_error *err);
 /* Take over from @fresh what can change while it runs: TLS files, administrators, roots,
  * collateral, rate, lives. @fresh outlives it. On failure all stays. */
-AVOW_MUST_USE int avow_verifier_reload(struct avow_verifier *v, const struct avow_settings *fresh,
-                                       struct avow_error *err);
+AVOW_MUST_USE int avow_service_reload(struct avow_service *v, const struct avow_settings *fresh,
+                                      struct avow_error *err);
 /* Start to make a new generation of keys, which then signs. Nothing if one is being made. */
-void avow_verifier_rotate(struct avow_verifier *v);
+void avow_service_rotate(struct avow_service *v);
 
 #endif

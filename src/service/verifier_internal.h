@@ -25,7 +25,7 @@ struct basis {
     uint64_t serial;                    /* of this opening of it */
 };
 
-struct avow_verifier {
+struct avow_service {
     const struct avow_settings *settings;
     struct avow_source_settings device; /* what it was started with; workers read it */
     struct event_base *base;
@@ -56,25 +56,25 @@ AVOW_DEFINE_CLEANUP(basis, struct basis, basis_unref)
 /* Unix seconds. */
 int64_t verifier_now(void);
 /* Whether the client of @r showed an administrator's certificate. */
-bool verifier_is_admin(const struct avow_verifier *v, const struct avow_request *r);
+bool verifier_is_admin(const struct avow_service *v, const struct avow_request *r);
 
 /* The routes that read nothing of clients: certs, configuration, health, metrics, nonces. */
-void public_routes(struct avow_verifier *v);
+void public_routes(struct avow_service *v);
 
 /* ---- attest_api.c ---- */
-void attest_routes(struct avow_verifier *v);
+void attest_routes(struct avow_service *v);
 /* Whether the request's api-version is served; false: it was answered. */
 bool verifier_check_version(struct avow_request *r);
 
 /* ---- policy_api.c ---- */
-void policy_routes(struct avow_verifier *v);
+void policy_routes(struct avow_service *v);
 
 /* ---- rotation.c ---- */
 /* Attest the current keys, if a source is configured. Waits for it. */
-AVOW_MUST_USE int rotation_attest(struct avow_verifier *v, struct avow_error *err);
+AVOW_MUST_USE int rotation_attest(struct avow_service *v, struct avow_error *err);
 /* Again what /certs answers. */
-AVOW_MUST_USE int rotation_publish(struct avow_verifier *v, struct avow_error *err);
+AVOW_MUST_USE int rotation_publish(struct avow_service *v, struct avow_error *err);
 /* Once a minute: rotate by age, drop what is not needed. */
-void rotation_tick(struct avow_verifier *v);
+void rotation_tick(struct avow_service *v);
 
 #endif

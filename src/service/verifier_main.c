@@ -16,7 +16,7 @@ struct service {
     const char *state, *listen, *head; /* options */
     bool json;
     unsigned timeout_s; /* 0: none was given */
-    struct avow_verifier *verifier;
+    struct avow_service *verifier;
     struct avow_settings settings[RELOADS_MAX];
     size_t current;
 };
@@ -99,7 +99,7 @@ static void on_reload(evutil_socket_t sig, short what, void *arg)
     (void)sig;
     (void)what;
     avow_settings_done(fresh);
-    if (load(s, fresh, &err) < 0 || avow_verifier_reload(s->verifier, fresh, &err) < 0)
+    if (load(s, fresh, &err) < 0 || avow_service_reload(s->verifier, fresh, &err) < 0)
         (void)avow_program_report(&err, 0);
     else
         s->current = (s->current + 1) % RELOADS_MAX;
@@ -111,7 +111,7 @@ static void on_rotate(evutil_socket_t sig, short what, void *arg)
 
     (void)sig;
     (void)what;
-    avow_verifier_rotate(s->verifier);
+    avow_service_rotate(s->verifier);
 }
 
 /* Signals first: who finds the state folder taken may send one at once. */
@@ -126,8 +126,8 @@ static int loop(struct service *s, struct avow_error *err)
 {
     avow_auto(avow_buf_done) struct avow_buf line = AVOW_BUF(8192);
 
-    AVOW_TRY(avow_verifier_new(s->program.base, &s->settings[0], &s->verifier, err));
-    AVOW_TRY(avow_verifier_ready(s->verifier, &line, err));
+    AVOW_TRY(avow_service_new(s->program.base, &s->settings[0], &s->verifier, err));
+    AVOW_TRY(avow_service_ready(s->verifier, &line, err));
     return avow_program_run(&s->program, avow_buf_view(&line), err);
 }
 
@@ -148,7 +148,7 @@ static int serve(struct service *s)
                                        err.code == AVOW_E_BUSY ? EXIT_FAILURE : AVOW_EXIT_USAGE);
     else if (loop(s, &err) < 0)
         status = avow_program_report(&err, EXIT_FAILURE);
-    avow_verifier_free(s->verifier);
+    avow_service_free(s->verifier);
     avow_program_close(&s->program);
     for (size_t i = 0; i < RELOADS_MAX; i++)
         avow_settings_done(&s->settings[i]);

@@ -9,7 +9,7 @@
 
 /* ---- reading ---- */
 
-static bool read_hcl(const struct avow_bundle *b, struct avow_azure *a, struct avow_claims *c)
+static bool read_hcl(const struct avow_bundle *b, struct avow_azure_parts *a, struct avow_claims *c)
 {
     struct avow_error why = { 0 };
     uint32_t type = b->tee == AVOW_TEE_AZ_SNP ? AVOW_HCL_SNP : AVOW_HCL_TDX;
@@ -27,7 +27,8 @@ static bool read_hcl(const struct avow_bundle *b, struct avow_azure *a, struct a
                              a->hcl.version, a->hcl.report_type, avow_tee_name(b->tee), type);
 }
 
-bool avow_azure_read(const struct avow_bundle *b, struct avow_azure *out, struct avow_claims *c)
+bool avow_azure_read(const struct avow_bundle *b, struct avow_azure_parts *out,
+                     struct avow_claims *c)
 {
     memset(out, 0, sizeof *out);
     out->evidence = b->evidence;
@@ -114,7 +115,7 @@ int avow_runtime_bind(struct avow_bytes data, uint32_t hash, struct avow_claims 
 
 /* A TDREPORT is authenticated only inside its machine: the quote counts, and must be of this one.
  */
-static void check_tdreport(const struct avow_azure *a, struct avow_claims *c)
+static void check_tdreport(const struct avow_azure_parts *a, struct avow_claims *c)
 {
     const struct {
         size_t off, len;
@@ -255,7 +256,7 @@ static int verify_quote(const struct avow_bundle *b, const struct avow_runtime *
     return 0;
 }
 
-int avow_azure_verify(const struct avow_bundle *b, const struct avow_azure *a,
+int avow_azure_verify(const struct avow_bundle *b, const struct avow_azure_parts *a,
                       struct avow_claims *c, struct avow_error *err)
 {
     struct avow_runtime r = { 0 };

@@ -12,7 +12,7 @@
 #include "verify/claims.h"
 
 /* What is read of an Azure bundle, for the steps below. */
-struct avow_azure {
+struct avow_azure_parts {
     bool has_hcl;
     struct avow_hcl hcl;
     struct avow_bytes evidence; /* the hardware's: of the HCL report, or the bundle's own */
@@ -23,7 +23,8 @@ struct avow_azure {
  * Read what the bundle has. False if a check failed or something is missing (recorded in @c: codes
  * "hcl", "missing"), so that there is no hardware evidence to verify.
  */
-bool avow_azure_read(const struct avow_bundle *b, struct avow_azure *out, struct avow_claims *c);
+bool avow_azure_read(const struct avow_bundle *b, struct avow_azure_parts *out,
+                     struct avow_claims *c);
 
 /*
  * After the hardware's checks (claims filled): the paravisor asked at VMPL 0 ("vmpl"), a TDREPORT
@@ -31,7 +32,7 @@ bool avow_azure_read(const struct avow_bundle *b, struct avow_azure *out, struct
  * there is one, holds ("tpm-quote", "tpm-signature", "pcrs"). Negative: -AVOW_E_NOMEM,
  * -AVOW_E_CRYPTO.
  */
-AVOW_MUST_USE int avow_azure_verify(const struct avow_bundle *b, const struct avow_azure *a,
+AVOW_MUST_USE int avow_azure_verify(const struct avow_bundle *b, const struct avow_azure_parts *a,
                                     struct avow_claims *c, struct avow_error *err);
 
 /* Take what the paravisor's claims @r say into @c->az, but for the version of the HCL report around

@@ -45,7 +45,7 @@ static int verify_azure(const struct avow_bundle *b, const struct avow_anchors *
 {
     struct avow_check before[4];      /* of avow_azure_read */
     struct avow_bundle hardware = *b; /* views; not to be done with */
-    struct avow_azure azure = { 0 };
+    struct avow_azure_parts azure = { 0 };
     uint32_t n = 0;
 
     memset(out, 0, sizeof *out);
