@@ -5,6 +5,20 @@
 
 #include "server.h"
 
+/* What came of one GET answered by @s. */
+static void get(struct server *s, struct avow_http_reply *r)
+{
+    char url[128];
+
+    server_start(s);
+    server_url(s, "/", url);
+    assert_int_equal(
+        avow_http(&(struct avow_http_request){ .url = url, .plain = true, .direct = true }, r,
+                  NULL),
+        0);
+    server_stop(s);
+}
+
 static void replies_whole(void **state)
 {
     struct server s = { .replies = { "HTTP/1.1 200 OK\r\nContent-Length: 5\r\nX-Chain: a%20b\r\n"
@@ -81,19 +95,13 @@ static void odd_pauses_are_not_taken(void **state)
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         avow_auto(avow_http_reply_done) struct avow_http_reply r = { 0 };
-        char reply[256], url[128];
+        char reply[256];
         struct server s = { .replies = { reply } };
 
         (void)snprintf(reply, sizeof reply,
                        "HTTP/1.1 429 Slow\r\nRetry-After: %s\r\nContent-Length: 0\r\n\r\n",
                        rows[i].value);
-        server_start(&s);
-        server_url(&s, "/", url);
-        assert_int_equal(
-            avow_http(&(struct avow_http_request){ .url = url, .plain = true, .direct = true }, &r,
-                      NULL),
-            0);
-        server_stop(&s);
+        get(&s, &r);
         if (r.retry_after_ms != rows[i].ms)
             fail_msg("%s: %lld ms", rows[i].value, (long long)r.retry_after_ms);
     }
@@ -104,16 +112,9 @@ static void redirects_are_an_answer(void **state)
     struct server s = { .replies = { "HTTP/1.1 302 Found\r\nLocation: http://127.0.0.1:1/\r\n"
                                      "Content-Length: 0\r\n\r\n" } };
     avow_auto(avow_http_reply_done) struct avow_http_reply r = { 0 };
-    char url[128];
 
     (void)state;
-    server_start(&s);
-    server_url(&s, "/", url);
-    assert_int_equal(
-        avow_http(&(struct avow_http_request){ .url = url, .plain = true, .direct = true }, &r,
-                  NULL),
-        0);
-    server_stop(&s);
+    get(&s, &r);
     assert_int_equal(r.status, 302);
 }
 
