@@ -47,14 +47,6 @@ static bool starts(struct avow_bytes f, const void *what, size_t n)
     return avow_bytes_equal(avow_bytes_sub(f, 0, n), AVOW_BYTES(what, n));
 }
 
-static uint32_t u32_at(struct avow_bytes f, size_t off)
-{
-    struct avow_rd r = avow_rd_init(avow_bytes_sub(f, off, 4));
-    uint32_t v = 0;
-
-    return avow_rd_u32le(&r, &v) < 0 ? UINT32_MAX : v;
-}
-
 /* ---- evidence ---- */
 
 static int put_once(struct gather *g, enum avow_bundle_part part, struct avow_bytes have,
@@ -84,8 +76,8 @@ static int put_evidence(struct gather *g, enum avow_tee tee, struct avow_bytes v
 
 static int put_hcl(struct gather *g, struct avow_bytes v, struct avow_error *err)
 {
-    enum avow_tee tee =
-        u32_at(v, HCL_OFF_REPORT_TYPE) == HCL_TYPE_SNP ? AVOW_TEE_AZ_SNP : AVOW_TEE_AZ_TDX;
+    enum avow_tee tee = avow_bytes_u32le(v, HCL_OFF_REPORT_TYPE) == HCL_TYPE_SNP ? AVOW_TEE_AZ_SNP
+                                                                                 : AVOW_TEE_AZ_TDX;
 
     if (g->b->tee != AVOW_TEE_NONE && avow_tee_hardware(g->b->tee) != avow_tee_hardware(tee))
         return AVOW_FAIL(err, EXISTS, "a second piece of evidence, of another kind");

@@ -6,6 +6,14 @@
 
 #include "base/secret.h"
 
+uint32_t avow_bytes_u32le(struct avow_bytes a, size_t off)
+{
+    struct avow_rd r = avow_rd_init(avow_bytes_sub(a, off, 4));
+    uint32_t v = 0;
+
+    return avow_rd_u32le(&r, &v) < 0 ? UINT32_MAX : v;
+}
+
 int avow_rd_bytes(struct avow_rd *r, size_t n, struct avow_bytes *out)
 {
     if (r->rest.len < n)

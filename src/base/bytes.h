@@ -48,6 +48,9 @@ static inline struct avow_bytes avow_bytes_sub(struct avow_bytes a, size_t off, 
     return AVOW_BYTES(off ? a.data + off : a.data, n); /* of nothing, whose address may be NULL */
 }
 
+/* The little-endian number at @off of @a; UINT32_MAX if that is not inside @a. */
+uint32_t avow_bytes_u32le(struct avow_bytes a, size_t off);
+
 /* A reader. A failed read consumes nothing and returns -AVOW_E_TRUNCATED. */
 struct avow_rd {
     struct avow_bytes rest;

@@ -7,9 +7,9 @@
 #ifndef AVOW_DAEMON_ATTESTATION_H
 #define AVOW_DAEMON_ATTESTATION_H
 
+#include "base/clock.h"
 #include "daemon/http.h"
 #include "obs/metrics.h"
-#include "serve/clock.h"
 #include "serve/rate.h"
 #include "serve/workers.h"
 #include "source/source.h"

@@ -4,7 +4,7 @@
 #include <event2/event.h>
 #include <stdio.h>
 
-#include "serve/clock.h"
+#include "base/clock.h"
 
 /* While a reply is pending, libevent reads on to learn of a close; no more than this. */
 #define READ_AHEAD_MAX 16384

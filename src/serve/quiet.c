@@ -4,7 +4,7 @@
 #include <stdarg.h>
 #include <stdio.h>
 
-#include "serve/clock.h"
+#include "base/clock.h"
 
 static void tell(struct avow_quiet *q)
 {

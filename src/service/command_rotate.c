@@ -9,8 +9,8 @@
 #include <stdio.h>
 #include <sys/inotify.h>
 #include <sys/pidfd.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "serve/file.h"
 #include "service/commands.h"
 #include "service/keys.h"
@@ -34,10 +34,7 @@ static void wait_done(struct wait *w)
 
 static int64_t now_ms(void)
 {
-    struct timespec t = { 0 };
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
+    return (int64_t)(avow_now_ns() / 1000000);
 }
 
 /* The process is held by a descriptor before it is believed: its number may be another's by now. */

@@ -1,7 +1,7 @@
 #include <stdio.h>
 
+#include "base/clock.h"
 #include "maa/keys.h"
-#include "serve/clock.h"
 #include "service/verifier_internal.h"
 
 #define METRICS_TYPE "application/openmetrics-text; version=1.0.0; charset=utf-8"

@@ -3,8 +3,8 @@
 #include <stdio.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "serve/address.h"
-#include "serve/clock.h"
 #include "service/tls.h"
 #include "service/verifier_internal.h"
 

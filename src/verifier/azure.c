@@ -3,6 +3,7 @@
 #include <pthread.h>
 #include <time.h>
 
+#include "base/clock.h"
 #include "crypto/hash.h"
 #include "maa/request.h"
 #include "maa/token.h"
@@ -13,7 +14,7 @@
 
 /* The last look at an issuer's keys that failed. */
 struct failure {
-    uint64_t at; /* ns, CLOCK_MONOTONIC */
+    uint64_t at; /* ns, base/clock.h */
     struct avow_error why;
 };
 
@@ -142,14 +143,6 @@ static int appraise_anew(struct asking *q, struct avow_bytes token, struct avow_
     return appraise(q, token, err);
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* Of all that want keys one asks; @began: when this one began to wait. Called with ->fetching. */
 static int fetch_or_share(struct asking *q, uint64_t began, int64_t now, struct avow_error *err)
 {
@@ -160,13 +153,13 @@ static int fetch_or_share(struct asking *q, uint64_t began, int64_t now, struct 
     f->why = (struct avow_error){ 0 };
     if (fetch_keys(q->a, q->a->s.issuers[q->info.issuer].url, now, &f->why) == 0)
         return 0;
-    f->at = now_ns();
+    f->at = avow_now_ns();
     return AVOW_FAIL_CODE(err, -f->why.code, "%s", f->why.text);
 }
 
 static int appraise_with_keys(struct asking *q, struct avow_bytes token, struct avow_error *err)
 {
-    uint64_t began = now_ns();
+    uint64_t began = avow_now_ns();
     int64_t now = (int64_t)time(NULL);
     int rc = 0;
 

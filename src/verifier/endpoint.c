@@ -1,8 +1,8 @@
 #include "verifier/endpoint.h"
 
 #include <stdio.h>
-#include <time.h>
 
+#include "base/clock.h"
 #include "net/retry.h"
 #include "verifier/refusal.h"
 #include "verifier/settings.h"
@@ -40,14 +40,6 @@ static void leave(struct endpoint *e)
     (void)pthread_mutex_unlock(&e->lock);
 }
 
-static uint64_t now_ns(void)
-{
-    struct timespec t;
-
-    (void)clock_gettime(CLOCK_MONOTONIC, &t);
-    return (uint64_t)t.tv_sec * 1000000000u + (uint64_t)t.tv_nsec;
-}
-
 /* One request with its tries. */
 struct sending {
     struct tally *tally;
@@ -59,7 +51,7 @@ static int try_begins(void *ctx, struct avow_error *err)
     struct sending *s = ctx;
 
     (void)err;
-    s->began = now_ns();
+    s->began = avow_now_ns();
     return 0;
 }
 
@@ -67,7 +59,7 @@ static void try_ended(void *ctx, int rc, const struct avow_http_reply *r)
 {
     const struct sending *s = ctx;
 
-    tally_try(s->tally, rc, r, now_ns() - s->began);
+    tally_try(s->tally, rc, r, avow_now_ns() - s->began);
 }
 
 static int send_request(struct endpoint *e, const char *url, struct avow_bytes body,
@@ -181,10 +173,10 @@ int endpoint_token(struct endpoint *e, enum avow_maa_type type, struct avow_byte
     int rc = 0;
 
     enter(e);
-    began = now_ns();
+    began = avow_now_ns();
     rc = ask_for_token(e, type, body, token, v, err);
     leave(e);
-    tally_token(&e->tally, rc == 0 && token->len > before, now_ns() - began);
+    tally_token(&e->tally, rc == 0 && token->len > before, avow_now_ns() - began);
     if (rc < 0)
         tally_failed(&e->tally, rc);
     return rc;

@@ -49,6 +49,8 @@ static void views_stay_inside(void **state)
     assert_ptr_equal(avow_bytes_sub(b, 1, 3).data, raw + 1);
     assert_int_equal(avow_bytes_sub(b, 4, 0).len, 0);
     assert_non_null(avow_bytes_sub(b, 4, 0).data);
+    assert_int_equal(avow_bytes_u32le(AVOW_BYTES("\1\2\3\4\5", 5), 1), 0x05040302);
+    assert_int_equal(avow_bytes_u32le(AVOW_BYTES("\1\2\3\4\5", 5), 2), UINT32_MAX);
     assert_int_equal(avow_bytes_sub(AVOW_BYTES(NULL, 0), 0, 0).len, 0); /* not even by UBSan */
     assert_null(avow_bytes_sub(b, 1, 4).data);
     assert_null(avow_bytes_sub(b, 5, 0).data);

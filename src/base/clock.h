@@ -1,6 +1,6 @@
-/* The clock by which services measure. Any thread. */
-#ifndef AVOW_SERVE_CLOCK_H
-#define AVOW_SERVE_CLOCK_H
+/* The clock by which services, and who asks them, measure. Any thread. */
+#ifndef AVOW_BASE_CLOCK_H
+#define AVOW_BASE_CLOCK_H
 
 #include <stdint.h>
 #include <time.h>
