@@ -33,9 +33,25 @@ static int read_algorithms(struct avow_bytes data, struct avow_eventlog *l, stru
     return 0;
 }
 
+/* What follows the last event in an area that is larger than the log. Counted once: asked for each
+ * event, a log that is nearly all zeros would take minutes. */
+static size_t count_alike(struct avow_bytes in)
+{
+    uint8_t last = in.len ? in.data[in.len - 1] : 1;
+    size_t n = 0;
+
+    if (last != 0 && last != 0xFF)
+        return 0;
+    while (n < in.len && in.data[in.len - 1 - n] == last)
+        n++;
+    return n;
+}
+
 int avow_eventlog_open(struct avow_bytes in, struct avow_eventlog *out, struct avow_error *err)
 {
-    struct avow_eventlog l = { .rest = avow_rd_init(in), .total = in.len };
+    struct avow_eventlog l = { .rest = avow_rd_init(in),
+                               .total = in.len,
+                               .alike = count_alike(in) };
     struct avow_bytes data = { 0 };
     uint32_t index = 0, type = 0, size = 0;
 
@@ -54,19 +70,6 @@ int avow_eventlog_open(struct avow_bytes in, struct avow_eventlog *out, struct a
     AVOW_TRY(read_algorithms(data, &l, err));
     *out = l;
     return 0;
-}
-
-/* What follows the last event in an area that is larger than the log. */
-static bool is_padding(struct avow_bytes rest)
-{
-    uint8_t first = rest.len ? rest.data[0] : 0;
-
-    if (first != 0 && first != 0xFF)
-        return false;
-    for (size_t i = 0; i < rest.len; i++)
-        if (rest.data[i] != first)
-            return false;
-    return true;
 }
 
 static size_t digest_size(const struct avow_eventlog *l, uint16_t alg)
@@ -108,7 +111,7 @@ int avow_eventlog_next(struct avow_eventlog *l, struct avow_event *out, struct a
     struct avow_event e = { 0 };
     uint32_t size = 0;
 
-    if (is_padding(l->rest.rest))
+    if (l->rest.rest.len <= l->alike)
         return 0;
     if (l->n_events == AVOW_EVENTLOG_EVENTS_MAX)
         return AVOW_FAIL(err, LIMIT, "event log: more than %u events", AVOW_EVENTLOG_EVENTS_MAX);

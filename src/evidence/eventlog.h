@@ -32,6 +32,7 @@ struct avow_event {
 struct avow_eventlog {
     struct avow_rd rest;
     size_t total; /* bytes of the log and its padding */
+    size_t alike; /* of them at the end, all zeros or all FF: what lies in them is padding */
     uint32_t n_events;
     size_t n_algorithms;
     struct {
